@@ -1,0 +1,238 @@
+"""From the file's records to responses: rules in a fixed order, each of which leaves a line in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from tcslib.errors import InputRefused, refuse_all
+from tcslib.fieldwork.masking import mask
+from tcslib.fieldwork.quality import same_answers, speeders, straight_lines
+from tcslib.fieldwork.reading import RawAnswers
+from tcslib.study.load import Study, item_names
+from tcslib.survey.design import Design, check_weights
+from tcslib.survey.responses import Responses, WeightingPlan
+
+
+@dataclass
+class _Work:
+    """The records on their way through the rules."""
+
+    study: Study
+    raw: RawAnswers
+    frame: pd.DataFrame
+    ids: pd.Series
+    kinds: pd.DataFrame
+    ledger: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        return self.study.params.data.file
+
+    def line(self, rule: str, detail: str = "", rows: int = 0, cells: int = 0) -> None:
+        self.ledger.append((rule, detail, rows, cells, len(self.frame)))
+
+    def drop(self, bad: np.ndarray, rule: str, detail: str = "") -> None:
+        """Leave records out, and say so."""
+        self.left_out += [(str(i), rule) for i in self.ids[bad]]
+        self.frame, self.ids, self.kinds = self.frame[~bad], self.ids[~bad], self.kinds[~bad]
+        self.line(rule, detail, rows=int(bad.sum()))
+
+    def rows(self, bad: np.ndarray) -> str:
+        """The first few file rows of a mask, for a message."""
+        at = [str(self.raw.lines[i]) for i in self.frame.index[bad][:5]]
+        return f"rows {', '.join(at)}{', …' if bad.sum() > 5 else ''}"
+
+
+def clean(raw: RawAnswers, study: Study) -> Responses:
+    """Apply the study's cleaning rules.
+
+    Nothing is deleted silently: every rule that leaves out a record or blanks a cell writes a line of the ledger, and
+    the ids left out are kept with their reason. The raw file is never written.
+
+    Raises
+    ------
+    InputRefused
+        For missing or repeated ids, unusable weights, empty strata or clusters, or a column with too many answers
+        outside its scale.
+    """
+    items = item_names(study)
+    frame = raw.frame.reset_index(drop=True)
+    column = study.params.data.id
+    ids = frame[column] if column else pd.Series([f"row{line:07d}" for line in raw.lines])
+    work = _Work(study, raw, frame, ids, pd.DataFrame("", index=frame.index, columns=items))
+    work.line("read", rows=0)
+    for repair in raw.repairs:
+        work.line(repair.rule, repair.column, cells=repair.cells)
+    for rule in (_identical, _ids, _screen, _codes, _scales, _reverse, _unanswered):
+        rule(work)
+    flags = _flags(work)
+    if not len(work.frame):
+        raise InputRefused("no respondent is left after cleaning. Look at the rules under cleaning.", work.where)
+    flags = flags.loc[work.frame.index]
+    return _responses(work, items, flags)
+
+
+def _identical(work: _Work) -> None:
+    work.drop(work.frame.duplicated().to_numpy(), "identical_record")
+
+
+def _ids(work: _Work) -> None:
+    column, rule = work.study.params.data.id, work.study.params.cleaning.same_id
+    if not column:
+        return
+    empty = (work.ids == "").to_numpy()
+    if empty.any():
+        raise InputRefused(f'id column "{column}" is empty in {empty.sum()} records ({work.rows(empty)}). Give every '
+                           "respondent an id, or drop data.id and the row number will serve.", work.where)
+    repeated = work.ids.duplicated(keep="first" if rule != "keep_last" else "last").to_numpy()
+    if repeated.any() and rule == "refuse":
+        raise InputRefused(f'id column "{column}" holds {repeated.sum()} ids twice with different answers '
+                           f'({", ".join(work.ids[repeated].head(5))}; {work.rows(repeated)}). Correct the file, or set '
+                           "cleaning.same_id: keep_first or keep_last.", work.where)
+    work.drop(repeated, "same_id", rule)
+
+
+def _screen(work: _Work) -> None:
+    for column, allowed in work.study.params.cleaning.require.items():
+        work.drop(~work.frame[column].isin(allowed).to_numpy(), "screened_out", f"{column}: {', '.join(allowed)}")
+
+
+def _codes(work: _Work) -> None:
+    """Codes for "don't know" and the like become missing, each with its kind."""
+    counts: dict[str, int] = {}
+    for name in work.kinds.columns:
+        item, values = work.study.questionnaire[name], work.frame[name].copy()
+        kinds = work.kinds[name].copy()
+        kinds[values.isna()] = "not_asked" if item.asked_if else "skipped"
+        kinds[kinds.index.isin(work.raw.text_cells.get(name, ()))] = "text_in_item"
+        for code, kind in item.missing_codes.items():
+            hit = values == code
+            kinds[hit], values[hit] = kind, np.nan
+            counts[kind] = counts.get(kind, 0) + int(hit.sum())
+        declared = _declared_missing(work.raw, name, values)
+        kinds[declared], values[declared] = "user_missing", np.nan
+        if declared.any():
+            counts["user_missing"] = counts.get("user_missing", 0) + int(declared.sum())
+        work.kinds[name], work.frame[name] = kinds, values
+    for kind, cells in counts.items():
+        work.line("missing_code", kind, cells=cells)
+
+
+def _declared_missing(raw: RawAnswers, name: str, values: pd.Series) -> pd.Series:
+    """Cells the file itself declares missing (SPSS user-missing values and ranges)."""
+    out = pd.Series(False, index=values.index)
+    for low, high in raw.missing.get(name, ()):
+        out |= values.between(low, high)
+    return out
+
+
+def _scales(work: _Work) -> None:
+    """Answers outside the scale become missing when they are few; a column with many is refused."""
+    limit, faults = work.study.params.cleaning.out_of_scale_limit, []
+    for name in work.kinds.columns:
+        scale, values = work.study.questionnaire[name].scale, work.frame[name]
+        bad = ((values < scale.low) | (values > scale.high)).to_numpy()
+        if not bad.any():
+            continue
+        share = bad.sum() / max(int(values.notna().sum()), 1)
+        if share > limit:
+            seen = ", ".join(f"{v:g}" for v in sorted(values[bad].unique())[:5])
+            faults.append(InputRefused(f"{share:.0%} of the answers lie outside {scale} ({seen}; {work.rows(bad)}). "
+                                       "Correct the scale, or declare the codes under missing_codes.",
+                                       f'{work.where}: column "{name}"'))
+            continue
+        work.frame.loc[bad, name] = np.nan
+        work.kinds.loc[bad, name] = "out_of_scale"
+        work.line("out_of_scale", name, cells=int(bad.sum()))
+    refuse_all(faults)
+
+
+def _reverse(work: _Work) -> None:
+    for name in work.kinds.columns:
+        item = work.study.questionnaire[name]
+        if item.reversed:
+            work.frame[name] = item.scale.low + item.scale.high - work.frame[name]
+            work.line("reversed", name, cells=int(work.frame[name].notna().sum()))
+
+
+def _unanswered(work: _Work) -> None:
+    limit = work.study.params.cleaning.max_missing
+    # what was never asked, or cannot be known, is no sign of a poor interview
+    counted = work.kinds[work.study.model.items].isin(["skipped", "out_of_scale", "text_in_item", "dont_know", "refused"])
+    work.drop((counted.mean(axis=1) > limit).to_numpy(), "too_much_missing", f"> {limit:.0%}")
+
+
+def _flags(work: _Work) -> pd.DataFrame:
+    """Flag doubtful interviews; leave out those with as many flags as the study says."""
+    rules = work.study.params.cleaning
+    x = work.frame[work.study.model.items].to_numpy(float)
+    found: dict[str, np.ndarray] = {"straight_line": straight_lines(x, rules.straight_share),
+                                    "same_answers": same_answers(x)}
+    if rules.duration:
+        found["speeder"] = speeders(work.frame[rules.duration].to_numpy(float), rules.speed_share)
+    flags = pd.DataFrame(found, index=work.frame.index)
+    for name in flags:
+        work.line(f"flag_{name}", cells=int(flags[name].sum()))
+    work.drop((flags.sum(axis=1) >= rules.exclude_at_flags).to_numpy(), "flags", f"≥ {rules.exclude_at_flags}")
+    return flags
+
+
+def _responses(work: _Work, items: list[str], flags: pd.DataFrame) -> Responses:
+    params, frame = work.study.params, work.frame
+    weights = _weights(work)
+    design = Design(work.ids.to_numpy().astype(str), weights, _labels(work, "strata"), _labels(work, "clusters"),
+                    params.sample)
+    domain = np.ones(len(frame), dtype=bool)
+    if params.compare.brand:
+        brands = frame[params.compare.brand]
+        domain = (brands == params.compare.own).to_numpy()
+        if not domain.any():
+            raise InputRefused(f'"{params.compare.own}" is no value of column "{params.compare.brand}", which holds '
+                               f"{', '.join(sorted(brands.unique())[:6])}. Correct it.",
+                               f"{work.study.path}: compare.own")
+        work.line("domain", params.compare.own, rows=int((~domain).sum()))
+    columns = list(dict.fromkeys([*params.weighting.rake, *params.compare.segments,
+                                  *([params.compare.brand] if params.compare.brand else []),
+                                  *([params.design.strata] if params.design.strata else [])]))
+    verbatims = {name: _masked(work, name) for name in params.report.verbatims}
+    ledger = pd.DataFrame(work.ledger, columns=["rule", "detail", "rows", "cells", "left"])
+    plan = WeightingPlan(params.weighting.rake, params.weighting.trim)
+    by_id = [part.set_axis(design.ids, axis=0) for part in (frame[items].astype(float), work.kinds, frame[columns], flags)]
+    return Responses(by_id[0], by_id[1], by_id[2], work.study.questionnaire, design, plan, domain, ledger, by_id[3],
+                     pd.DataFrame(work.left_out, columns=["id", "rule"]),
+                     pd.DataFrame({name: texts.to_numpy() for name, texts in verbatims.items()}, index=design.ids))
+
+
+def _masked(work: _Work, name: str) -> pd.Series:
+    """One open question without e-mail addresses, numbers and accounts: masked before anything is stored."""
+    masked = mask(work.frame[name])
+    for kind, count in masked.counts.items():
+        if count:
+            work.line("masked", f"{name}: {kind}", cells=count)
+    return masked.texts
+
+
+def _weights(work: _Work) -> np.ndarray:
+    column = work.study.params.design.weights
+    if not column:
+        return np.ones(len(work.frame))
+    weights = work.frame[column].to_numpy(float)
+    check_weights(weights, column, [int(work.raw.lines[i]) for i in work.frame.index], work.where)
+    if (zero := int((weights == 0).sum())):
+        work.line("weight_zero", column, rows=0, cells=zero)
+    return weights
+
+
+def _labels(work: _Work, key: str) -> np.ndarray | None:
+    column = getattr(work.study.params.design, key)
+    if not column:
+        return None
+    labels = work.frame[column].to_numpy().astype(str)
+    if (empty := labels == "").any():
+        raise InputRefused(f'column "{column}" (design.{key}) is empty in {empty.sum()} records ({work.rows(empty)}). '
+                           "Every respondent needs one.", work.where)
+    return labels

@@ -1,0 +1,108 @@
+"""Which columns the file has and which the study names, without reading a single answer.
+
+Nothing here imports pandas, so that a check of a study costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Sequence
+
+from tcslib.errors import InputRefused
+from tcslib.fieldwork import delimited, workbook
+from tcslib.fieldwork.source import Source, listed, source_of
+from tcslib.study.load import Study
+
+
+def columns_of(study: Study) -> list[str]:
+    """The file's column names in their order, "" for a column without one; reads the header only."""
+    source = source_of(study)
+    try:
+        if source.kind == "csv":
+            record, below = delimited.header(source)
+            below.close()          # type: ignore[attr-defined]
+            return names_in(record.cells, source, f"line {record.line}")
+        if source.kind == "xlsx":
+            with workbook.opened(source) as archive:
+                sheet = workbook.chosen(source, workbook.sheets(archive))
+                return names_in(workbook.header_cells(source, archive, sheet), source, f"row {source.header_row}")
+        from tcslib.fieldwork.spss import metadata
+
+        return names_in(metadata(source).column_names, source, "")
+    except OSError as error:
+        raise unopened(source, error) from None
+
+
+def unopened(source: Source, error: OSError) -> InputRefused:
+    """The refusal of a file the system does not hand over."""
+    return source.refused(f"cannot be opened ({error.strerror or type(error).__name__}). Close it in other programs "
+                          "and check that you may read it.")
+
+
+def names_in(cells: Sequence[str], source: Source, place: str) -> list[str]:
+    """The header's cells as names: composed Unicode, no byte order mark, one space where blanks or line breaks were.
+
+    Raises
+    ------
+    InputRefused
+        When two columns bear one name: nobody could say which is meant.
+    """
+    names = [" ".join(unicodedata.normalize("NFC", cell.replace("\ufeff", "")).split()) for cell in cells]
+    places: dict[str, list[str]] = {}
+    for number, name in enumerate(names):
+        places.setdefault(name, []).append(workbook.column_letters(number) if source.kind == "xlsx"
+                                           else str(number + 1))
+    twice = {name: at for name, at in places.items() if name and len(at) > 1}
+    if twice:
+        said = [f'"{name}" (columns {listed(at)})' for name, at in twice.items()]
+        raise source.refused(f"the same column name stands more than once: {listed(said)}. Give each column a name of "
+                             "its own.", place)
+    return names
+
+
+def named_columns(study: Study) -> dict[str, list[str]]:
+    """Every column the study names, with the keys it stands in."""
+    out: dict[str, list[str]] = {}
+    params = study.params
+
+    def add(column: str, key: str) -> None:
+        if column and key not in out.setdefault(column, []):
+            out[column].append(key)
+
+    add(params.data.id, "data.id")
+    for construct in study.model.constructs:
+        for item in construct.items:
+            add(item, f"model.constructs.{construct.name}")
+    add(params.nps, "nps")
+    for key in ("strata", "clusters", "weights", "fpc"):
+        add(getattr(params.design, key), f"design.{key}")
+    for column in params.weighting.rake:
+        add(column, f"weighting.rake.{column}")
+    for column in params.cleaning.require:
+        add(column, f"cleaning.require.{column}")
+    add(params.cleaning.duration, "cleaning.duration")
+    add(params.compare.brand, "compare.brand")
+    for column in params.compare.segments:
+        add(column, "compare.segments")
+    for column in params.report.verbatims:
+        add(column, "report.verbatims")
+    return {column: keys for column, keys in out.items() if column}
+
+
+def check_columns(study: Study, columns: Sequence[str]) -> list[InputRefused]:
+    """One refusal for every column the study names and the file lacks."""
+    present = [name for name in columns if name]
+    unnamed = [str(number) for number, name in enumerate(columns, 1) if not name]
+    named = named_columns(study)
+    hint = f" (The file's column {listed(unnamed)} has no name.)" if unnamed else ""
+    if not set(named) & set(present):
+        hint += " No name fits: is data.header_row right?"
+    return [InputRefused(f'column "{column}" ({", ".join(keys)}) is missing. {_instead(column, present)}{hint}',
+                         study.params.data.file) for column, keys in named.items() if column not in present]
+
+
+def _instead(column: str, present: list[str]) -> str:
+    near = [name for name in present if name.casefold() == column.casefold()]
+    near = near or difflib.get_close_matches(column, present, 1, 0.6)
+    return f"Did you mean {near[0]}?" if near else f"The file has {listed(present)}."

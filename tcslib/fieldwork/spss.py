@@ -1,0 +1,76 @@
+"""SAV files: values, labels and the codes their author declared missing, by pyreadstat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcslib.fieldwork.source import Source
+from tcslib.fieldwork.tables import MissingRange, Table, number_text, texts_of
+
+_LARGEST = 2.0**53          # beyond it a float no longer tells whole numbers apart
+_PACKED = 1_100             # a zlib-packed file holds at most about this many bytes in one
+
+
+def metadata(source: Source) -> Any:
+    """The file's dictionary, read without its rows; refused when it cannot be true."""
+    meta = _parsed(source, metadataonly=True)[1]
+    if not all(meta.column_names):
+        raise source.refused("the names of its columns cannot be read: the file is damaged. Export it again.")
+    rows, columns = meta.number_rows or 0, len(meta.column_names)
+    with source.path.open("rb") as file:
+        size = source.path.stat().st_size * (_PACKED if file.read(4) == b"$FL3" else 1)
+    # even a compressed value takes a byte
+    if rows * columns > size:
+        raise source.refused(f"the header claims {rows:,} rows of {columns:,} columns, more than {size:,} bytes can "
+                             "hold: the file is damaged. Export it again.")
+    return meta
+
+
+def read_sav(source: Source) -> Table:
+    """The file as it is: codes declared missing stay the codes they are."""
+    stated = metadata(source).number_rows
+    frame, meta = _parsed(source, user_missing=True)
+    if stated is not None and 0 <= stated != len(frame):
+        raise source.refused(f"holds {len(frame):,} rows where its header states {stated:,}: the file is cut short. "
+                             "Export it again.")
+    return Table(
+        names=list(meta.column_names),
+        columns=[_column(frame.iloc[:, at]) for at in range(frame.shape[1])],
+        lines=np.arange(1, len(frame) + 1),
+        labels={name: label for name, label in meta.column_names_to_labels.items() if label},
+        value_labels={name: {_value_text(value): str(label) for value, label in labels.items()}
+                      for name, labels in meta.variable_value_labels.items()},
+        missing={name: tuple(_range(one) for one in ranges) for name, ranges in meta.missing_ranges.items()},
+        row_word="row", largest=_LARGEST)
+
+
+def _parsed(source: Source, **how: Any) -> tuple[pd.DataFrame, Any]:
+    import pyreadstat
+
+    if source.encoding:
+        how["encoding"] = source.encoding.upper()
+    try:
+        return pyreadstat.read_sav(str(source.path), **how)
+    except OSError:
+        raise
+    except Exception as error:          # the parser names its faults in many ways; all of them are the file's
+        raise source.refused(f"cannot be read as SAV ({' '.join(str(error).split())[:100]}). The file is damaged or "
+                             "of another kind: export it again, or save it as CSV.") from None
+
+
+def _column(values: pd.Series) -> pd.Series:
+    """Numbers as float64, dates as ISO text, text as it is."""
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return values.astype(float)
+    return texts_of(["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)])
+
+
+def _value_text(value: Any) -> str:
+    return number_text(float(value)) if isinstance(value, int | float) else str(value)
+
+
+def _range(one: dict[str, Any]) -> MissingRange:
+    return one["lo"], one["hi"]

@@ -1,0 +1,162 @@
+"""A file of any format as one plain table: named columns of numbers or text, and the place of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcslib.fieldwork import delimited, workbook
+from tcslib.fieldwork.columns import names_in
+from tcslib.fieldwork.source import Source
+
+MissingRange = tuple[float, float] | tuple[str, str]
+_CHUNK = 20_000          # records turned into columns at a time, so that a long file is never held as lists
+_EXCEL_DIGITS = 1e15     # a spreadsheet keeps 15 digits of a number and sets the rest to 0
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A change made on reading: the rule, the column, how many cells, the lines or rows of the first few."""
+
+    rule: str
+    column: str
+    cells: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds, before the study gives it a meaning.
+
+    ``names`` has "" for a column without one; ``columns`` are float64 where the file has numbers, else text with ""
+    for an empty cell; ``lines`` is each record's line or row in the file. ``faulty`` holds spreadsheet cells that
+    came as empty and are not, by row and column.
+    """
+
+    names: list[str]
+    columns: list[pd.Series]
+    lines: np.ndarray
+    labels: Mapping[str, str] = field(default_factory=dict)
+    value_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    missing: Mapping[str, tuple[MissingRange, ...]] = field(default_factory=dict)
+    repairs: tuple[Repair, ...] = ()
+    notes: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    faulty: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    row_word: str = "line"
+    largest: float = np.inf
+
+    def place(self, row: int, name: str) -> str:
+        """Where a cell is, as its owner finds it: ``line 12``, ``cell C12`` in a spreadsheet."""
+        line = int(self.lines[row])
+        if self.row_word == "cell":
+            return f"cell {workbook.column_letters(self.names.index(name))}{line}"
+        return f"{self.row_word} {line}"
+
+
+def texts_of(values: Sequence[str]) -> pd.Series:
+    """Text as a column; the words NA, null and None stay the text they are."""
+    return pd.Series(values, dtype="str")
+
+
+def number_text(value: float) -> str:
+    """A number as text: ``1`` for 1.0, the shortest form that reads back as the same number otherwise."""
+    return str(int(value)) if value.is_integer() and abs(value) < 2.0**53 else repr(value)
+
+
+def read_csv(source: Source) -> Table:
+    """A CSV file: every cell text, every row as long as the header."""
+    delimited.check_encoding(source)
+    head, below = delimited.header(source)
+    names = names_in(head.cells, source, f"line {head.line}")
+    width = len(names)
+    rows = delimited.whole(below, width)
+    pieces: list[list[pd.Series]] = [[] for _ in names]
+    lines, empty, broken = [], [], []
+    odd: list[tuple[int, int]] = []
+    last = head.line
+    while chunk := list(islice(rows, _CHUNK)):
+        cells = []
+        for record, joined in chunk:
+            last = record.line
+            if len(record.cells) != width:
+                odd.append((record.line, len(record.cells)))
+            elif any(record.cells):
+                cells.append(record.cells)
+                lines.append(record.line)
+                if joined:
+                    broken.append(record.line)
+            else:
+                empty.append(record.line)
+        if cells and not odd:
+            for piece, column in zip(pieces, zip(*cells, strict=True), strict=True):
+                piece.append(texts_of(column))
+    delimited.check_shape(source, width, odd, last)
+    columns = [pd.concat(piece, ignore_index=True) if piece else texts_of([]) for piece in pieces]
+    return Table(names, columns, np.array(lines, dtype=np.int64),
+                 repairs=(*_logged("empty_row", empty), *_logged("line_break_in_cell", broken)))
+
+
+def _logged(rule: str, lines: list[int]) -> tuple[Repair, ...]:
+    return (Repair(rule, "", len(lines), tuple(lines[:5])),) if lines else ()
+
+
+def read_xlsx(source: Source) -> Table:
+    """One sheet of a workbook, from the row below its header."""
+    with workbook.opened(source) as archive:
+        found = workbook.sheets(archive)
+        sheet = workbook.chosen(source, found)
+        names = names_in(workbook.header_cells(source, archive, sheet), source, f"row {source.header_row}")
+        workbook.check_intact(source, archive)
+        faulty = workbook.faulty_cells(archive, sheet)
+    faulty_rows = {row for row, _ in faulty}
+    rows, lines, empty, beyond = [], [], [], 0
+    width = len(names)
+    for line, row in enumerate(_sheet_rows(source, sheet.name), 1):
+        if line <= source.header_row:
+            continue
+        if any(cell != "" for cell in row) or line in faulty_rows:
+            rows.append((row + [""] * (width - len(row)))[:width])
+            lines.append(line)
+            beyond += any(cell != "" for cell in row[width:])
+        else:
+            empty.append(line)
+    inside = [line for line in empty if lines and line < lines[-1]]          # formatted rows below the data are none
+    notes = (f"{source.shown}: {beyond} rows have cells to the right of the last column name; they are not read.",)
+    return Table(names, [_cells(column) for column in zip(*rows, strict=True)] if rows else [texts_of([])] * width,
+                 np.array(lines, dtype=np.int64), repairs=_logged("empty_row", inside),
+                 notes=notes if beyond else (), hidden=tuple(s.name for s in found if not s.visible),
+                 faulty=faulty, row_word="cell", largest=_EXCEL_DIGITS)
+
+
+def _sheet_rows(source: Source, sheet: str) -> list[list[Any]]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        with CalamineWorkbook.from_path(source.path) as book:
+            # the empty corner is kept, so that a row's position is its number
+            return book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    except CalamineError as error:
+        raise source.refused(f"the workbook is damaged ({' '.join(str(error).split())[:100]}). Save it "
+                             "again.") from None
+
+
+def _cells(values: tuple[Any, ...]) -> pd.Series:
+    """Float64 where all cells are numbers or empty, else text; dates as ISO text, truth values as TRUE and FALSE."""
+    kinds = {type(value) for value in values}
+    if kinds <= {float, int} or (kinds <= {float, int, str} and not any(v for v in values if type(v) is str)):
+        return pd.Series([np.nan if value == "" else float(value) for value in values], dtype=float)
+    return texts_of([_cell_text(value) for value in values])
+
+
+def _cell_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    return number_text(float(value)) if isinstance(value, float | int) else str(value)

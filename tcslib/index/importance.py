@@ -1,0 +1,79 @@
+"""What would raise the index: importance and performance of the constructs, and the order of priorities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tcslib.index.scoring import Index
+from tcslib.inference.infer import Arrays, Inference
+
+RISE = 5.0          # points by which a driver is raised when its gain is stated (the ACSI's impact)
+FIRST = 3           # how many priorities count as first
+
+
+@dataclass(frozen=True, eq=False)
+class PriorityMap:
+    """Importance–performance map of the constructs that act on the target.
+
+    ``inference`` holds (k,) ``importance``, ``performance``, ``gain`` and ``first`` (1 where the construct is among
+    the first levers), by construct.
+    """
+
+    index: Index
+    target: str
+    inference: Inference
+
+    def table(self) -> pd.DataFrame:
+        """One row per driver, largest gain first.
+
+        construct, lever, performance, importance and gain with intervals, certainty (share of replicates in which the
+        driver is among the first three levers by gain), room (points up to 100).
+        """
+        model, found = self.index.fit.model, self.inference
+        rows = [i for i, name in enumerate(model.names) if found.estimate["importance"][i] != 0 and name != self.target]
+        frame = pd.DataFrame({"construct": [model.names[i] for i in rows],
+                              "lever": [model.constructs[i].lever for i in rows]})
+        for name in ("performance", "importance", "gain"):
+            low, high = found.limits(name)
+            frame[name] = found.estimate[name][rows]
+            frame[f"{name}_se"] = found.se(name)[rows]
+            frame[f"{name}_low"], frame[f"{name}_high"] = low[rows], high[rows]
+        frame["certainty"] = np.nanmean(found.draws["first"], axis=0)[rows]
+        frame["room"] = 100 - frame["performance"]
+        return frame.sort_values("gain", ascending=False, kind="stable", ignore_index=True)
+
+    def priorities(self) -> pd.DataFrame:
+        """The levers in order of their gain, at most three."""
+        table = self.table()
+        return table[table["lever"] & (table["gain"] > 0)].head(FIRST).reset_index(drop=True)
+
+
+def priority_map(index: Index, target: str = "") -> PriorityMap:
+    """Importance–performance map analysis on the target's 0–100 score (Ringle & Sarstedt 2016).
+
+    Performance is a construct's 0–100 score. Importance is its unstandardised total effect, the standardised one
+    times ``sd(target) / sd(driver)`` of the 0–100 scores: points the target moves for one point of the driver. Gain is
+    that for a rise of five points, the ACSI's impact. An estimate from a model, no causal promise.
+    """
+    fit = index.fit
+    model = fit.model
+    target = target or model.target
+    to = model.names.index(target)
+    levers = np.array([c.lever and c.name != target for c in model.constructs])
+
+    def gains(arrays: Arrays) -> dict[str, np.ndarray]:
+        importance = arrays["total"][:, :, to] * arrays["sd"][:, [to]] / arrays["sd"]
+        gain = RISE * importance
+        ranked = np.where(levers, gain, -np.inf)
+        # a construct is first when fewer than three levers gain more
+        ahead = (ranked[:, None, :] > ranked[:, :, None]).sum(axis=2)
+        first = np.where(np.isfinite(gain), (ahead < FIRST) & levers & (gain > 0), np.nan)
+        return {"importance": importance, "performance": arrays["score"], "gain": gain, "first": first}
+
+    joined = Inference({**index.scores.estimate, "total": fit.inference.estimate["total"]},
+                       {**index.scores.draws, "total": fit.inference.draws["total"]}, fit.inference.n,
+                       fit.inference.n_eff, fit.inference.df, fit.inference.interval, fit.replicates)
+    return PriorityMap(index, target, joined.derive(gains))

@@ -1,0 +1,1 @@
+"""How sure we are: replicate weights, weighted moments under them, intervals."""

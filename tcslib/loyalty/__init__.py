@@ -1,0 +1,1 @@
+"""What satisfaction is worth: recommendation, loyalty, and the road from one to the other."""

@@ -1,0 +1,1 @@
+"""Do the questions measure what they claim to: reliability, validity, item statistics."""

@@ -1,0 +1,94 @@
+"""What every view needs: the study, its words, and the ways numbers become print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcslib.inference.infer import Inference
+from tcslib.report.records import Column, Figure, Table
+from tcslib.report.wording import DASH, Words
+from tcslib.study.load import Study
+
+
+@dataclass(frozen=True)
+class Context:
+    """A study seen through its language."""
+
+    study: Study
+
+    @cached_property
+    def words(self) -> Words:
+        """Phrases and number formats."""
+        return Words(self.study.params.language)
+
+    @property
+    def min_cell(self) -> int:
+        """Groups with fewer respondents are hidden."""
+        return self.study.params.report.min_cell
+
+    def label(self, construct: str) -> str:
+        """A construct's name as readers see it."""
+        return self.study.label(construct)
+
+    def wording(self, item: str) -> str:
+        """An item's wording, or its name where the study gives none."""
+        return self.study.words(self.study.questionnaire[item].text, item)
+
+    def ci(self) -> str:
+        """What an interval is called for this kind of sample."""
+        return self.words(f"interval.name.{self.study.params.sample}")
+
+    def column(self, head: str, values: Sequence[Any], form: str = "text", **options: Any) -> Column:
+        """A printed column. ``form``: text, count, score, coef, share, signed."""
+        align = "left" if form == "text" else "right"
+        return Column(self.words(f"head.{head}"), [self.cell(v, form) for v in values], align)
+
+    def cell(self, value: Any, form: str) -> str:
+        """One printed cell."""
+        if form == "text":
+            return str(value)
+        if value is None or (isinstance(value, float) and np.isnan(value)):
+            return DASH
+        return {"count": lambda v: self.words.number(v, 0), "score": lambda v: self.words.number(v, 1),
+                "coef": lambda v: self.words.number(v, 2), "share": self.words.share,
+                "signed": lambda v: self.words.number(v, 1, signed=True)}[form](value)
+
+    def interval_column(self, frame: pd.DataFrame, decimals: int = 2, low: str = "low", high: str = "high",
+                        signed: bool = False) -> Column:
+        """The column of intervals, headed by what they are for this kind of sample."""
+        cells = [self.words.interval(a, b, decimals, signed) for a, b in zip(frame[low], frame[high], strict=True)]
+        return Column(self.ci(), cells)
+
+    def table(self, name: str, data: pd.DataFrame, columns: Sequence[Column], settings: str = "",
+              blanks: Mapping[str, str] | None = None, title: str = "", folded: bool = False) -> Table:
+        """A table whose title and sub-line are the phrases ``table.<name>.title`` and ``.sub``."""
+        blanks = blanks or {}
+        return Table(name, title or self.words(f"table.{name}.title", **blanks), self.words(f"table.{name}.sub", **blanks),
+                     columns, settings, folded, data)
+
+    def figure(self, name: str, data: pd.DataFrame, paint: Callable[[Any, bool], None], height: Any, alt: str,
+               settings: str = "", blanks: Mapping[str, str] | None = None) -> Figure:
+        """A figure whose title and sub-line are the phrases ``figure.<name>.title`` and ``.sub``."""
+        from tcslib.report.plots import draw
+
+        blanks = blanks or {}
+        wide, narrow = draw(name, paint, height)
+        return Figure(name, self.words(f"figure.{name}.title", **blanks), self.words(f"figure.{name}.sub", **blanks), wide,
+                      narrow, alt, settings, data)
+
+    def settings(self, found: Inference | None = None, *parts: str) -> str:
+        """The line under a table that lets a reader make it again."""
+        out = [p for p in parts if p]
+        if found is not None:
+            out.append(self.words("settings.n", n=self.words.number(found.n, 0),
+                                  n_eff=self.words.number(found.n_eff, 0)))
+            out.append(self.words(f"settings.interval.{found.interval}", kind=self.words(
+                f"settings.kind.{found.replicates.kind}"), count=self.words.number(found.replicates.count, 0),
+                seed=found.replicates.seed, df=found.df))
+        return self.words("format.sentence_join").join(out)

@@ -1,0 +1,67 @@
+"""The report's tables as a workbook, as print and as numbers, with nothing in it that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_FIXED = dt.datetime(2000, 1, 1)          # the same tables give the same bytes
+
+
+def write_tables(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """One sheet per table: its title, then the printed columns where it has them, else the numbers behind it.
+
+    Text is written as text, whatever it begins with: no cell becomes a formula or a link.
+    """
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False,
+                                           "strings_to_numbers": False, "nan_inf_to_errors": False})
+    book.set_properties({"created": _FIXED})
+    bold, wrap = book.add_format({"bold": True}), book.add_format({"bold": True, "text_wrap": True})
+    used: set[str] = set()
+    for name, table in tables.items():
+        sheet = book.add_worksheet(_sheet_name(name, used))
+        sheet.write_string(0, 0, table["title"], bold)
+        sheet.freeze_panes(3, 1)
+        sheet.set_column(0, 0, 28)
+        sheet.set_column(1, 40, 14)
+        for at, column in enumerate(table["columns"]):
+            sheet.write_string(2, at, str(column), wrap)
+        for row, values in enumerate(table["rows"], 3):
+            for at, value in enumerate(values):
+                _write(sheet, row, at, value)
+    if not tables:
+        book.add_worksheet("empty")
+    book.close()
+    _rezip(path)
+
+
+def _write(sheet: Any, row: int, at: int, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool | str) or not isinstance(value, int | float):
+        sheet.write_string(row, at, str(value))
+    else:
+        sheet.write_number(row, at, value)
+
+
+def _sheet_name(name: str, used: set[str]) -> str:
+    base = "".join(c if c not in "[]:*?/\\'" else "_" for c in name)[:31] or "table"
+    out, number = base, 2
+    while out.lower() in used:
+        out, number = f"{base[:28]}_{number}", number + 1
+    used.add(out.lower())
+    return out
+
+
+def _rezip(path: Path) -> None:
+    """The archive again with fixed times, so that equal content is equal bytes."""
+    with zipfile.ZipFile(path) as old:
+        parts = [(name, old.read(name)) for name in old.namelist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in parts:
+            new.writestr(zipfile.ZipInfo(name, _FIXED.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)

@@ -1,0 +1,1 @@
+"""The page: executed notebooks and results in, one self-contained HTML file out."""

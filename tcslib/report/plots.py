@@ -1,0 +1,97 @@
+"""Figures: one style, drawn at two widths, as SVG that the page can hold inline."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import pandas as pd
+
+matplotlib.use("svg")
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+
+INK, INK2, INK3 = "#1a1f26", "#454e59", "#5c6672"
+ACCENT, ALERT, TINT, TINT_O = "#0b4f8a", "#9a3b00", "#bcd6ec", "#f6d3b5"
+RULE, HAIR, BAND = "#aab2bb", "#dfe3e8", "#f3f5f7"
+WIDE, NARROW = 720, 328          # pixels, drawn one to one
+_DPI = 72
+
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "tcs", "font.size": 12, "axes.titlesize": 12, "axes.labelsize": 12,
+    "xtick.labelsize": 12, "ytick.labelsize": 12, "text.color": INK, "axes.labelcolor": INK3, "axes.edgecolor": RULE,
+    "xtick.color": INK3, "ytick.color": INK3, "axes.grid": False, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.spines.left": False, "axes.linewidth": 1, "xtick.major.size": 0,
+    "ytick.major.size": 0, "lines.linewidth": 2.2, "figure.constrained_layout.use": True, "axes.axisbelow": True,
+    "text.parse_math": False, "legend.frameon": False, "path.simplify": True, "axes.unicode_minus": True,
+}
+
+Draw = Callable[[Any, bool], None]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The report's figure style; leaves the caller's matplotlib as it was."""
+    with sns.axes_style("white"), plt.rc_context(_STYLE):
+        yield
+
+
+def draw(name: str, paint: Draw, height: float | tuple[float, float]) -> tuple[str, str]:
+    """Paint a figure at both widths.
+
+    Parameters
+    ----------
+    name
+        Prefix of the ids inside the SVG, so that several figures can stand on one page.
+    paint
+        ``paint(axes, narrow)`` draws on matplotlib axes.
+    height
+        Pixels, the same for both or (wide, narrow).
+
+    Returns
+    -------
+    Two SVG elements as text, without size attributes or page-wide styles.
+    """
+    heights = height if isinstance(height, tuple) else (height, height)
+    out = []
+    for width, tall, narrow in ((WIDE, heights[0], False), (NARROW, heights[1], True)):
+        with style():
+            figure, axes = plt.subplots(figsize=(width / _DPI, tall / _DPI), dpi=_DPI)
+            paint(axes, narrow)
+            buffer = io.StringIO()
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+            plt.close(figure)
+        out.append(clean_svg(buffer.getvalue(), f"{name}-{'n' if narrow else 'w'}-", width, tall))
+    return out[0], out[1]
+
+
+def clean_svg(svg: str, prefix: str, width: float, height: float) -> str:
+    """matplotlib's SVG made fit to stand in a page: no prolog, no style rules, no metadata, ids of its own."""
+    svg = svg[svg.index("<svg"):]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.S)
+    # `*{stroke-linejoin:round;stroke-linecap:butt}` was page-wide; it belongs on this figure alone
+    svg = re.sub(r"<svg[^>]*>", f'<svg viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg" '
+                 'xmlns:xlink="http://www.w3.org/1999/xlink" stroke-linejoin="round" stroke-linecap="butt">', svg,
+                 count=1)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', svg)
+    svg = re.sub(r'(xlink:href="#|url\(#)', rf"\1{prefix}", svg)
+    # the page chooses the font, as for its own text; sizes and weights stay
+    svg = re.sub(r"font: ((?:bold |700 )?)([0-9.]+)px [^;\"]*", r"font-size:\2px;font-weight:\1", svg)
+    svg = svg.replace("font-weight:;", "").replace('font-weight:"', '"').replace("font-weight:bold ", "font-weight:700")
+    return re.sub(r"\s*\n\s*", "\n", svg).strip()
+
+
+def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estimate", low: str = "low",
+              high: str = "high", color: str = ACCENT, marker: str = "o", size: float = 6) -> None:
+    """Estimates as dots with capped 95% intervals, one per row, at heights ``y``."""
+    x = frame[estimate].to_numpy(float)
+    reach = [(x - frame[low].to_numpy(float)).clip(min=0), (frame[high].to_numpy(float) - x).clip(min=0)]
+    axes.errorbar(x, y, xerr=reach, fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8, zorder=2)
+    sns.scatterplot(x=x, y=y, ax=axes, color=color, marker=marker, s=size ** 2, zorder=3, legend=False, edgecolor="white",
+                    linewidth=0.6)
+    axes.set(xlabel="", ylabel="")

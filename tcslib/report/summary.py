@@ -1,0 +1,143 @@
+"""The first screen: the level, what to do first, how sure we are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from markupsafe import Markup
+from scipy import stats
+
+from tcslib.index.importance import FIRST, RISE
+from tcslib.report.context import Context
+
+POWER = 0.8
+HIGH, FAIR = 0.95, 0.80          # shares of replicates from which a priority's place is called sure, fairly sure
+
+
+def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
+    """What the first screen says, every number formatted.
+
+    Parameters
+    ----------
+    results
+        The merged numbers of all stages, as in ``results.json``.
+    """
+    words, index = context.words, results["index"]
+    actions = results.get("priorities", [])
+    target = context.label(index["construct"])
+    lead = words("summary.lead", name=actions[0]["label"]) if actions else words("summary.lead_none")
+    seen = (stats.t.ppf(0.975, max(index["df"], 1)) + stats.norm.ppf(POWER)) * math.sqrt(2) * index["se"]
+    top = _nice(max([a["high"] for a in actions], default=1.0))
+    return {
+        "headline": words("summary.headline", target=target, score=words.number(index["score"], 1), lead=lead),
+        "score": words.number(index["score"], 1), "ci_name": context.ci(),
+        "interval": words.interval(index["low"], index["high"], 1),
+        "seen": words("summary.seen", points=words.number(seen, 1)),
+        "counts": words("summary.counts", n=words.number(index["n"], 0), n_eff=words.number(index["n_eff"], 0)),
+        "field": _field(context), "strip": strip(context, results), "also": _also(context, results),
+        "actions_head": words(f"summary.actions_{min(max(len(actions), 1), FIRST)}"),
+        "axis": words("summary.axis", rise=words.number(RISE, 0), top=words.number(top, 1)),
+        "actions": [_action(context, a, top) for a in actions], "sure": _sure(context, results)}
+
+
+def _field(context: Context) -> str:
+    field = context.study.params.fieldwork
+    return context.words("summary.field", start=field.start, end=field.end) if field.start and field.end else ""
+
+
+def _also(context: Context, results: Mapping[str, Any]) -> list[str]:
+    words, out = context.words, []
+    if nps := results.get("nps"):
+        out.append(words("summary.nps", score=words.number(nps["score"], 0, True),
+                         interval=words.interval(nps["low"], nps["high"], 0, True)))
+    return out
+
+
+def _action(context: Context, action: Mapping[str, Any], top: float) -> dict[str, Any]:
+    words, certainty = context.words, action["certainty"]
+    level = "high" if certainty >= HIGH and action["low"] > 0 else "fair" if certainty >= FAIR else "low"
+    return {"action": action["action"], "certainty": words(f"summary.certainty.{level}"),
+            "now": words("summary.now", score=words.number(action["performance"], 1), rise=words.number(RISE, 0)),
+            "gain": words.number(action["gain"], 1, True),
+            "interval": words.interval(action["low"], action["high"], 1, True),
+            "reruns": words("summary.reruns", count=words.number(100 * certainty, 0)),
+            "mini": mini_interval(action["gain"], action["low"], action["high"], top)}
+
+
+def _nice(value: float) -> float:
+    """The next round number above a value, for the end of a scale."""
+    step = 10 ** math.floor(math.log10(value)) if value > 0 else 1.0
+    return next(step * m for m in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * m >= value)
+
+
+def mini_interval(value: float, low: float, high: float, top: float) -> Markup:
+    """A small interval on a scale from 0 to ``top``, beside the words that say the same."""
+    def x(v: float) -> float:
+        return 8 + 134 * min(max(v, 0), top) / top
+
+    return Markup('<svg class="mini" viewBox="0 0 150 22" width="150" height="22" aria-hidden="true">'
+                  '<path d="M8 11H142" stroke="var(--hair)"/><path d="M8 3V19" stroke="var(--ink-3)"/>'
+                  f'<path d="M{x(low):.1f} 11H{x(high):.1f}M{x(low):.1f} 6V16M{x(high):.1f} 6V16" stroke="var(--accent)" '
+                  f'stroke-width="2"/><circle cx="{x(value):.1f}" cy="11" r="4" fill="var(--accent)"/></svg>')
+
+
+def strip(context: Context, results: Mapping[str, Any]) -> Markup:
+    """All construct scores on one 0–100 axis, the target first."""
+    rows = sorted(results.get("scores", []), key=lambda r: r["construct"] != results["index"]["construct"])
+    values = "; ".join(context.words("summary.strip", name=context.label(r["construct"]),
+                                     value=context.words.number(r["estimate"], 1),
+                                     interval=context.words.interval(r["low"], r["high"], 1)) for r in rows)
+    alt = context.words("summary.strip_alt", values=values)
+    wide, narrow = (_strip(context, rows, w, f, alt, c) for w, f, c in ((470, 0.36, "c w"), (328, 0.46, "c n")))
+    return Markup('<div class="strip">') + wide + narrow + Markup("</div>")
+
+
+def _strip(context: Context, rows: Sequence[Mapping[str, Any]], width: int, left: float, alt: str, css: str) -> Markup:
+    start, end, tall = width * left, width - 46.0, 20
+
+    def x(v: float) -> float:
+        return start + (end - start) * v / 100
+
+    bottom = 6 + tall * len(rows)
+    parts = [f'<path d="M{x(t):.1f} 4V{bottom}" stroke="var(--hair)"/><text x="{x(t):.1f}" y="{bottom + 14}" '
+             f'text-anchor="middle" fill="var(--ink-3)">{t}</text>' for t in (0, 50, 100)]
+    for i, row in enumerate(rows):
+        y, own = 14 + tall * i, i == 0
+        color, weight = ("var(--accent)", 700) if own else ("var(--ink-2)", 400)
+        parts.append(
+            f'<text x="0" y="{y + 4}" font-weight="{weight}" fill="{color}">{escape(context.label(row["construct"]))}</text>'
+            f'<path d="M{x(row["low"]):.1f} {y}H{x(row["high"]):.1f}M{x(row["low"]):.1f} {y - 4}v8M{x(row["high"]):.1f} '
+            f'{y - 4}v8" stroke="{color}" stroke-width="1.8"/><circle cx="{x(row["estimate"]):.1f}" cy="{y}" r="3.2" '
+            f'fill="{color}"/><text x="{width}" y="{y + 4}" text-anchor="end" font-weight="{weight}" fill="var(--ink)">'
+            f'{context.words.number(row["estimate"], 1)}</text>')
+    return Markup(f'<svg class="{css}" viewBox="0 0 {width} {bottom + 18}" style="max-width:{width}px" role="img" '
+                  f'aria-label="{escape(alt)}">{"".join(parts)}</svg>')
+
+
+def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    words, p, index = context.words, context.study.params, results["index"]
+    design = results["design"]
+    n, n_eff = words.number(index["n"], 0), words.number(index["n_eff"], 0)
+    drawn = p.plan.drawn
+    if drawn and p.compare.brand:
+        came = words("summary.response_domain", all=words.number(design["rows"], 0), drawn=words.number(drawn, 0),
+                     share=words.share(design["rows"] / drawn), n=n, own=p.compare.own)
+    elif drawn:
+        came = words("summary.response_rate", n=n, drawn=words.number(drawn, 0), share=words.share(index["n"] / drawn))
+    else:
+        came = words("summary.response_plain", n=n)
+    if p.design.strata or p.design.clusters:
+        drawn_how = words("summary.design_text", strata=words.number(design["strata"], 0),
+                          units=words.number(design["units"], 0), df=words.number(index["df"], 0))
+    else:
+        drawn_how = words("summary.no_design")
+    caveats = list(results.get("warnings", []))
+    if p.sample in {"quota", "opt_in"}:
+        drawn_how = words("summary.model_based", sample={"quota": "quota", "opt_in": "opt-in"}[p.sample])
+    return [(words("summary.design"), drawn_how), (words("summary.response"), came),
+            (words("summary.effective"), words("summary.effective_text", n=n, n_eff=n_eff, deff=words.number(
+                index["n"] / index["n_eff"], 2))),
+            (words("summary.caveats"), " ".join(caveats) or words("summary.no_caveats"))]

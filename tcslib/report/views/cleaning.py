@@ -1,0 +1,163 @@
+"""Chapter 2: what came in, what each rule did, what is left, and whom it speaks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcslib.report.context import Context
+from tcslib.report.records import Column, Finding, View
+from tcslib.survey.responses import Responses
+from tcslib.weighting.weights import Weights, kish
+
+_OUT = ("identical_record", "same_id", "screened_out", "too_much_missing", "flags")
+
+
+def source(context: Context, raw: Any) -> View:
+    """The file as it came."""
+    words = context.words
+    text = words("cleaning.source", file=raw.file, records=words.number(len(raw.frame), 0),
+                 columns=words.number(len(raw.frame.columns), 0), sha=raw.sha256[:12])
+    return View([Finding(text)], {"data": {"file": raw.file, "sha256": raw.sha256, "records": len(raw.frame)}})
+
+
+def ledger(context: Context, answers: Responses) -> View:
+    """The cleaning ledger: every rule in order, records and cells it touched, records left."""
+    words, book = context.words, answers.ledger
+    steps = book.groupby("rule", sort=False).agg(
+        rows=("rows", "sum"), cells=("cells", "sum"), left=("left", "last"),
+        detail=("detail", lambda d: list(d))).reset_index()
+    out = int(book.loc[book["rule"].isin(_OUT), "rows"].sum())
+    columns = [Column(words("head.rule"), [words(f"rule.{r}") for r in steps["rule"]], "left"),
+               Column(words("head.detail"), [_detail(context, r, d) for r, d in
+                                             zip(steps["rule"], steps["detail"], strict=True)], "left"),
+               context.column("records_out", steps["rows"], "count"), context.column("cells", steps["cells"], "count"),
+               context.column("left", steps["left"], "count")]
+    came, left = int(book["left"].iloc[0]), len(answers)
+    blanks = {"out": words.number(out, 0), "came": words.number(came, 0), "left": words.number(left, 0)}
+    shown: list[Any] = [Finding(words("cleaning.answer" if out else "cleaning.answer_none", **blanks), "answer"),
+                        context.table("ledger", book, columns, words("settings.ledger"), blanks,
+                                      title=words("table.ledger.title" if out else "table.ledger.title_none", **blanks))]
+    if answers.n < left:
+        shown.append(Finding(words("cleaning.domain", n=words.number(answers.n, 0), left=blanks["left"],
+                                   own=context.study.params.compare.own)))
+    numbers = {"cleaning": book[["rule", "detail", "rows", "cells", "left"]].to_dict("records"), "n": answers.n}
+    return View(shown, numbers)
+
+
+def _detail(context: Context, rule: str, details: list[str]) -> str:
+    words = context.words
+    named = [d for d in details if d]
+    if rule == "missing_code":
+        return words.listed([words(f"kind.{d}") if words.has(f"kind.{d}") else d for d in named])
+    if rule == "same_id":
+        return words(f"same_id.{named[0]}")
+    if rule == "masked":
+        return words.listed([d.split(": ")[1] for d in named])
+    return words.listed(named) if len(named) <= 3 else words("cleaning.in_columns", count=len(named))
+
+
+def missing(context: Context, answers: Responses) -> View:
+    """The missing map: for each item, why answers are missing and how often."""
+    from tcslib.report.plots import INK, sns
+
+    words, items = context.words, context.study.model.items
+    inside = answers.kinds.loc[answers.domain, items]
+    kinds = [k for k in pd.unique(inside.to_numpy().ravel()) if k]
+    data = pd.DataFrame({k: (inside == k).mean() for k in kinds}, index=items)
+    total = float((inside != "").to_numpy().mean())
+    if not kinds:
+        return View([Finding(words("cleaning.no_missing"))], {"missing": {"share": 0.0}})
+    data = data[data.sum().sort_values(ascending=False).index]
+    worst = data.sum(axis=1).idxmax()
+    names = [words(f"kind.{k}") if words.has(f"kind.{k}") else k for k in data.columns]
+
+    def paint(axes: Any, narrow: bool) -> None:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        top = max(data.to_numpy().max(), 0.1)
+        shade = LinearSegmentedColormap.from_list("tint", ["#ffffff", "#bcd6ec"])
+        text = data.map(lambda v: words.share(v) if v > 0 else "")
+        sns.heatmap(data, ax=axes, cmap=shade, vmin=0, vmax=top, cbar=False, annot=text, fmt="", linewidths=1,
+                    linecolor="#dfe3e8", annot_kws={"color": INK, "fontsize": 11 if narrow else 12})
+        axes.set_xticklabels([n.replace(" ", "\n") for n in names], rotation=0)
+        axes.set_yticklabels(data.index, rotation=0)
+        axes.xaxis.tick_top()
+        axes.set(xlabel="", ylabel="")
+
+    blanks = {"share": words.share(total), "item": worst, "wording": context.wording(worst),
+              "worst": words.share(float(data.sum(axis=1).max()))}
+    figure = context.figure("missing", data.reset_index(names="item"), paint, 60 + 19 * len(items),
+                            words("figure.missing.alt", **blanks),
+                            words("settings.domain_n", n=words.number(answers.n, 0)), blanks)
+    return View([figure], {"missing": {"share": total, "items": data.sum(axis=1).to_dict()}})
+
+
+def flags(context: Context, answers: Responses) -> View:
+    """Signs of careless answering: how many interviews carry each, and how many were left out for them."""
+    words, book = context.words, answers.ledger
+    found = book[book["rule"].str.startswith("flag_")]
+    gone = int(book.loc[book["rule"] == "flags", "rows"].sum())
+    at = context.study.params.cleaning.exclude_at_flags
+    columns = [Column(words("head.sign"), [words(f"rule.{r}") for r in found["rule"]], "left"),
+               context.column("interviews", found["cells"], "count"),
+               Column(words("head.share"), [words.share(c / left) for c, left in
+                                            zip(found["cells"], found["left"], strict=True)])]
+    blanks = {"gone": words.number(gone, 0), "at": words.number(at, 0)}
+    title = words("table.flags.title" if gone else "table.flags.title_none", **blanks)
+    return View([context.table("flags", found[["rule", "cells", "left"]], columns, words("settings.flags", **blanks),
+                               blanks, title=title)])
+
+
+def weights(context: Context, answers: Responses, weighed: Weights) -> View:
+    """The weighting ledger, the design effect of unequal weights and the effective n of the reported group."""
+    words, table = context.words, weighed.table()
+    deff, n_eff = kish(weighed.weights[answers.domain])
+    columns = [Column(words("head.step"), [words(f"weight_step.{s}") for s in table["step"]], "left"),
+               context.column("n", table["n"], "count"), context.column("sum", table["sum"], "count"),
+               context.column("smallest", table["low"], "score"), context.column("largest", table["high"], "score"),
+               context.column("deff", table["deff"], "coef"), context.column("n_eff", table["n_eff"], "count")]
+    blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
+              "design": answers.design.describe()}
+    numbers = {"n_eff": n_eff, "design": design_numbers(answers), "weighting": {"deff": deff, "steps": table.to_dict("records")}}
+    equal = bool(np.isclose(deff, 1.0))
+    if equal and len(table) == 1:
+        return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
+    rake = context.study.params.weighting.rake
+    settings = words("settings.weights", margins=words.listed(list(rake)) or words("settings.none"))
+    return View([Finding(words("cleaning.weights", **blanks)), context.table("weights", table, columns, settings, blanks)],
+                numbers)
+
+
+def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[str, Any]) -> View:
+    """Planned against achieved answers, by stratum where the plan names strata."""
+    words, n_plan = context.words, int(plan["n"])
+    strata = {row["stratum"]: row for row in plan.get("allocation", [])}
+    blanks = {"planned": words.number(n_plan, 0), "n": words.number(answers.n, 0)}
+    verdict = words("cleaning.achieved" if answers.n >= n_plan else "cleaning.short", **blanks)
+    if not strata or answers.design.strata is None or set(answers.design.strata) - set(strata):
+        return View([Finding(verdict)])
+    of = pd.Series(answers.design.strata[answers.domain])
+    total = weighed.weights.sum()
+    data = pd.DataFrame({"stratum": list(strata), "planned": [r["n"] for r in strata.values()],
+                         "achieved": [int((of == s).sum()) for s in strata],
+                         "population": [r["share"] for r in strata.values()],
+                         "weighted": [weighed.weights[answers.design.strata == s].sum() / total for s in strata]})
+    hidden = data["achieved"] < context.min_cell
+    columns = [context.column("stratum", data["stratum"]), context.column("planned", data["planned"], "count"),
+               Column(words("head.achieved"), [words("format.hidden") if h else words.number(v, 0) for v, h in
+                                               zip(data["achieved"], hidden, strict=True)]),
+               context.column("population_share", data["population"], "share"),
+               context.column("weighted_share", data["weighted"], "share")]
+    data.loc[hidden, "achieved"] = pd.NA
+    return View([Finding(verdict), context.table("achieved", data, columns, words("settings.achieved"), blanks)],
+                {"achieved": data.to_dict("records")})
+
+
+def design_numbers(answers: Responses) -> dict[str, Any]:
+    """The ``design`` entry of ``results.json``."""
+    design = answers.design
+    return {"rows": len(answers), "units": design.units, "strata": design.strata_count, "df": design.df,
+            "sample": design.sample}

@@ -1,0 +1,143 @@
+"""Chapter 3: do the questions measure what they claim to?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcslib.measurement.assess import Measurement
+from tcslib.report.context import Context
+from tcslib.report.records import Column, Finding, View
+from tcslib.structure.fit import PlsFit
+
+ALPHA_LEAST, AVE_LEAST, HTMT_MOST, LOADING_LEAST = 0.70, 0.50, 0.90, 0.708
+
+
+def items(context: Context, table: pd.DataFrame) -> View:
+    """Item statistics: one row per question."""
+    words = context.words
+    columns = [Column(words("head.item"), table["item"].tolist(), "left"),
+               Column(words("head.wording"), [context.wording(i) for i in table["item"]], "left"),
+               context.column("answers", table["n"], "count"), context.column("mean", table["mean"], "coef"),
+               context.interval_column(table), context.column("sd", table["sd"], "coef"),
+               context.column("floor", table["floor"], "share"), context.column("ceiling", table["ceiling"], "share"),
+               context.column("item_rest", table["item_rest"], "coef"),
+               context.column("alpha_without", table["alpha_without"], "coef")]
+    high, low = table.loc[table["mean"].idxmax()], table.loc[table["mean"].idxmin()]
+    blanks = {"high": context.wording(high["item"]), "high_mean": words.number(high["mean"], 1),
+              "low": context.wording(low["item"]), "low_mean": words.number(low["mean"], 1)}
+    kind = words(f"settings.alpha.{context.study.params.measurement.alpha}")
+    return View([context.table("items", table, columns, words("settings.items", kind=kind), blanks)])
+
+
+def reliability(context: Context, measures: Measurement) -> View:
+    """Reliability and separation of the constructs, with a caution for every limit that is passed."""
+    words, table = context.words, measures.table()
+    flag = table["htmt_high"] > HTMT_MOST
+    columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
+               context.column("items", table["items"], "count"), context.column("alpha", table["alpha"], "coef"),
+               context.interval_column(table, low="alpha_low", high="alpha_high"),
+               context.column("rho_a", table["rho_a"], "coef"), context.column("rho_c", table["rho_c"], "coef"),
+               context.column("ave", table["ave"], "coef"),
+               Column(words("head.htmt_most"), [("▲ " if f else "") + words.number(v, 2) for v, f in
+                                                zip(table["htmt"], flag, strict=True)]),
+               Column(words("head.htmt_with"), [context.label(c) for c in table["htmt_with"]], "left"),
+               Column(context.ci(), [words.interval(a, b, 2) for a, b in
+                                     zip(table["htmt_low"], table["htmt_high"], strict=True)])]
+    weak = table.loc[table["alpha"] < ALPHA_LEAST, "construct"]
+    scales = int(table["alpha"].notna().sum())
+    blanks = {"reliable": words.number(scales - len(weak), 0), "scales": words.number(scales, 0),
+              "weak": words.listed([context.label(c) for c in weak]), "limit": words.number(ALPHA_LEAST, 2)}
+    title = words("table.reliability.title" if len(weak) else "table.reliability.title_all", **blanks)
+    settings = context.settings(measures.inference, words("settings.htmt_flag", limit=words.number(HTMT_MOST, 2)),
+                                words(f"settings.alpha.{measures.alpha_kind}"), words(f"settings.htmt.{measures.htmt_kind}"),
+                                words("settings.single"))
+    shown: list[Any] = [Finding(words("measurement.answer" if len(weak) else "measurement.answer_all", **blanks), "answer"),
+                        context.table("reliability", table, columns, settings, blanks, title=title)]
+    shown += _overlaps(context, measures)
+    low_ave = table.loc[table["ave"] < AVE_LEAST, "construct"]
+    if len(low_ave):
+        shown.append(Finding(words("measurement.low_ave", names=words.listed([context.label(c) for c in low_ave]))))
+    return View(shown, {"htmt": measures.htmt_table()[["first", "second", "estimate", "low", "high"]].to_dict("records"),
+                        "reliability": table.to_dict("records")})
+
+
+def _overlaps(context: Context, measures: Measurement) -> list[Any]:
+    """The pairs of constructs that cannot be told apart: a caution and the folded table of all pairs."""
+    words, pairs = context.words, measures.htmt_table()
+    over = pairs[pairs["high"] > HTMT_MOST].sort_values("estimate", ascending=False)
+    out: list[Any] = []
+    if len(over):
+        first = over.iloc[0]
+        out.append(Finding(words("measurement.overlap", count=words.number(len(over), 0),
+                                 first=context.label(first["first"]), second=context.label(first["second"]),
+                                 value=words.number(first["estimate"], 2),
+                                 interval=words.interval(first["low"], first["high"], 2),
+                                 limit=words.number(HTMT_MOST, 2)), "caution"))
+    columns = [Column(words("head.pair"), [f"{context.label(a)} – {context.label(b)}" for a, b in
+                                           zip(pairs["first"], pairs["second"], strict=True)], "left"),
+               context.column("htmt", pairs["estimate"], "coef"), context.interval_column(pairs)]
+    settings = context.settings(measures.inference, words(f"settings.htmt.{measures.htmt_kind}"))
+    out.append(context.table("htmt", pairs, columns, settings, folded=True))
+    return out
+
+
+def loadings(context: Context, fit: PlsFit) -> View:
+    """How closely each question follows its construct."""
+    from tcslib.report.plots import INK2, INK3, intervals
+
+    words, table = context.words, fit.items("loadings")
+    weights = fit.items("weights")
+    weak = table[table["estimate"] < LOADING_LEAST]
+    where = np.arange(len(table)) + np.searchsorted(np.cumsum([len(b) for b in fit.model.blocks]), np.arange(len(table)),
+                                                    side="right")
+    heads = {c.name: where[block[0]] - 1 for c, block in zip(fit.model.constructs, fit.model.blocks, strict=True)}
+
+    def paint(axes: Any, narrow: bool) -> None:
+        axes.axvline(LOADING_LEAST, color=INK3, linewidth=1, linestyle=(0, (2, 3)))
+        axes.axvline(0, color=INK3, linewidth=1)
+        intervals(axes, table, where)
+        axes.set_ylim(where[-1] + 0.8, -1.6)
+        axes.set_yticks([*where, *heads.values()],
+                        [*table["item"], *(context.label(c) for c in heads)])
+        for label in axes.get_yticklabels()[len(where):]:
+            label.set(fontweight="bold", color=INK2)
+        axes.set_xlim(min(0, table["low"].min()) - 0.02, 1.02)
+
+    counts = {"weak": words.number(len(weak), 0), "items": words.number(len(table), 0),
+              "limit": words.number(LOADING_LEAST, 3), "names": words.listed(weak["item"].tolist())}
+    title = "title" if len(weak) else "title_all"
+    figure = context.figure("loadings", table, paint, 40 + 17 * (len(table) + len(heads)),
+                            words("figure.loadings.alt", **counts), context.settings(fit.inference, fit.describe()), counts)
+    figure = type(figure)(**{**vars(figure), "title": words(f"figure.loadings.{title}", **counts)})
+    both = table.assign(weight=weights["estimate"], weight_low=weights["low"], weight_high=weights["high"])
+    columns = [Column(words("head.item"), table["item"].tolist(), "left"),
+               Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
+               context.column("loading", table["estimate"], "coef"), context.interval_column(table),
+               context.column("outer_weight", weights["estimate"], "coef"),
+               context.interval_column(weights)]
+    folded = context.table("loadings", both, columns, context.settings(fit.inference, fit.describe()), folded=True)
+    return View([figure, folded])
+
+
+def cross_check(context: Context, checked: pd.DataFrame) -> View:
+    """Alpha of every multi-item construct by pingouin and by this library, unweighted and raw, side by side."""
+    words = context.words
+    widest = float((checked["pingouin"] - checked["tcslib"]).abs().max())
+    columns = [Column(words("head.construct"), [context.label(c) for c in checked["construct"]], "left"),
+               Column("pingouin", [words.number(v, 4) for v in checked["pingouin"]]),
+               Column("tcslib", [words.number(v, 4) for v in checked["tcslib"]])]
+    agree = "agree" if widest < 5e-7 else "differ"
+    return View([Finding(words(f"measurement.check_{agree}", widest=f"{widest:.1g}")),
+                 context.table("cross_check", checked, columns, words("settings.cross_check"), folded=True)])
+
+
+def construct_records(fit: PlsFit, measures: Measurement, scores: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """The ``constructs`` list of ``results.json``."""
+    merged = scores.set_index("construct").join(measures.table().set_index("construct"), rsuffix="_m")
+    return [{"name": name, "score": row["estimate"], "se": row["se"], "se_fixed": row["se_fixed"], "low": row["low"],
+             "high": row["high"], "alpha": row["alpha"], "rho_a": row["rho_a"], "rho_c": row["rho_c"], "ave": row["ave"]}
+            for name, row in merged.iterrows()]

@@ -1,0 +1,203 @@
+"""Chapter 4: what moves satisfaction, how high it stands, and what to do first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcslib.index.importance import RISE, PriorityMap
+from tcslib.index.scoring import Index
+from tcslib.inference.infer import Inference
+from tcslib.report.context import Context
+from tcslib.report.records import Column, Figure, Finding, View
+from tcslib.structure.fit import PlsFit
+
+STRONG = 0.40
+
+
+def _reading(row: pd.Series) -> str:
+    if not (row["low"] > 0 or row["high"] < 0):
+        return "unclear"
+    return "strong" if abs(row["estimate"]) >= STRONG else "moderate"
+
+
+def paths(context: Context, fit: PlsFit) -> View:
+    """Path coefficients, drawn and listed."""
+    from tcslib.report.plots import ACCENT, INK3, intervals
+
+    words, table = context.words, fit.paths()
+    table["reading"] = [_reading(row) for _, row in table.iterrows()]
+    names = [f"{context.label(s)} → {context.label(t)}" for s, t in zip(table["source"], table["target"], strict=True)]
+    clear = table[table["reading"] != "unclear"]
+    into = clear[clear["target"] == fit.model.target].sort_values("estimate", ascending=False)
+    drivers = words.listed([f"{context.label(r['source'])} ({words.number(r['estimate'], 2)})" for _, r in into.iterrows()])
+
+    def paint(axes: Any, narrow: bool) -> None:
+        y = np.arange(len(table))
+        axes.axvline(0, color=INK3, linewidth=1)
+        for reading, color in (("unclear", INK3), ("moderate", ACCENT), ("strong", ACCENT)):
+            rows = (table["reading"] == reading).to_numpy()
+            if rows.any():
+                intervals(axes, table[rows], y[rows], color=color, marker="s" if reading == "unclear" else "o")
+        axes.set_yticks(y, [n.replace(" → ", " →\n") if narrow else n for n in names])
+        axes.set_ylim(len(table) - 0.5, -0.5)
+
+    blanks = {"clear": words.number(len(clear), 0), "paths": words.number(len(table), 0), "drivers": drivers,
+              "target": context.label(fit.model.target), "ci": context.ci()}
+    settings = context.settings(fit.inference, fit.describe())
+    columns = [Column(words("head.path"), names, "left"), context.column("coefficient", table["estimate"], "coef"),
+               context.interval_column(table), context.column("f2", table["f2"], "coef"),
+               Column(words("head.reading"), [words(f"reading.{r}") for r in table["reading"]], "left")]
+    answer = Finding(words("structure.answer" if len(into) else "structure.answer_none", **blanks), "answer")
+    figure = context.figure("paths", table, paint, (30 + 26 * len(table), 30 + 36 * len(table)),
+                            words("figure.paths.alt", **blanks, values="; ".join(
+                                f"{n} {words.number(v, 2)}" for n, v in zip(names, table["estimate"], strict=True))),
+                            settings, blanks)
+    records = table.rename(columns={"method": "interval"})[["source", "target", "estimate", "se", "low", "high", "f2"]]
+    return View([answer, figure, context.table("paths", table, columns, words("settings.reading") + " " + settings, blanks)],
+                {"paths": records.to_dict("records")})
+
+
+def explained(context: Context, fit: PlsFit) -> View:
+    """Share of variance explained, and total effects on the target."""
+    words, table = context.words, fit.r2()
+    columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
+               context.column("r2", table["estimate"], "coef"), context.interval_column(table)]
+    target = table.set_index("construct").loc[fit.model.target] if fit.model.target in set(table["construct"]) else None
+    blanks = {"target": context.label(fit.model.target),
+              "share": words.share(target["estimate"]) if target is not None else words.number(None)}
+    settings = context.settings(fit.inference, fit.describe())
+    total = fit.total_effects(fit.model.target)
+    effect_columns = [Column(words("head.construct"), [context.label(c) for c in total["source"]], "left"),
+                      context.column("total_effect", total["estimate"], "coef"), context.interval_column(total)]
+    return View([context.table("r2", table, columns, settings, blanks),
+                 context.table("total_effects", total, effect_columns, settings, blanks, folded=True)],
+                {"r2": dict(zip(table["construct"], table["estimate"], strict=True)),
+                 "total_effects": total[["source", "target", "estimate", "se", "low", "high"]].to_dict("records")})
+
+
+def index_score(context: Context, index: Index) -> View:
+    """The index with its interval, the formula a reader can recompute, and every construct's score."""
+    words, model = context.words, index.fit.model
+    row, parts = index.of(model.target), index.formula(model.target)
+    target = context.label(model.target)
+    columns = [Column(words("head.item"), parts["item"].tolist(), "left"),
+               Column(words("head.wording"), [context.wording(i) for i in parts["item"]], "left"),
+               Column(words("head.weight_share"), [words.number(v, 4) for v in parts["share"]]),
+               Column(words("head.mean"), [words.number(v, 4) for v in parts["mean"]]),
+               Column(words("head.score"), [words.number(v, 2) for v in parts["score"]])]
+    sum_text = " + ".join(f"{s:.4f} × {v:.2f}" for s, v in zip(parts["share"], parts["score"], strict=True))
+    blanks = {"target": target, "score": words.number(row["estimate"], 1), "ci": context.ci(),
+              "interval": words.interval(row["low"], row["high"], 1), "sum": sum_text,
+              "se": words.number(row["se"], 2), "se_fixed": words.number(row["se_fixed"], 2)}
+    numbers = {"index": {"construct": model.target, "score": row["estimate"], "se": row["se"], "se_fixed": row["se_fixed"],
+                         "low": row["low"], "high": row["high"], "n": row["n"], "n_eff": row["n_eff"], "df": row["df"],
+                         "outer_weights": dict(zip(parts["item"], parts["share"], strict=True))}}
+    return View([Finding(words("structure.index", **blanks)),
+                 context.table("formula", parts, columns, words("settings.formula", **blanks), blanks)], numbers)
+
+
+def scores(context: Context, index: Index, median: Inference) -> View:
+    """All constructs on the 0–100 scale, with both standard errors."""
+    from tcslib.report.plots import ACCENT, INK, INK2, intervals
+
+    words, table = context.words, index.table()
+    target = index.fit.model.target
+    order = table.sort_values("estimate", ascending=False, ignore_index=True)
+    columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
+               context.column("score", table["estimate"], "score"), context.interval_column(table, 1),
+               context.column("se", table["se"], "coef"), context.column("se_fixed", table["se_fixed"], "coef")]
+    settings = context.settings(index.scores, index.fit.describe(), words("settings.two_se"))
+
+    def paint(axes: Any, narrow: bool) -> None:
+        y = np.arange(len(order))
+        for own, color in ((True, ACCENT), (False, INK2)):
+            rows = ((order["construct"] == target) == own).to_numpy()
+            intervals(axes, order[rows], y[rows], color=color)
+        for at, (_, row) in zip(y, order.iterrows(), strict=True):
+            axes.annotate(words.number(row["estimate"], 1), (row["high"], at), xytext=(8, 0), va="center",
+                          textcoords="offset points", color=INK, fontweight="bold" if row["construct"] == target else 400)
+        axes.set_yticks(y, [context.label(c) for c in order["construct"]])
+        low = max(0, 10 * np.floor((order["low"].min() - 4) / 10))
+        axes.set(ylim=(len(order) - 0.5, -0.5), xlim=(low, min(100, order["high"].max() + 8)),
+                 xlabel=words("figure.scores.x", low=words.number(low, 0)))
+
+    best, worst = order.iloc[0], order.iloc[-1]
+    blanks = {"best": context.label(best["construct"]), "best_score": words.number(best["estimate"], 1),
+              "worst": context.label(worst["construct"]), "worst_score": words.number(worst["estimate"], 1),
+              "ci": context.ci()}
+    middle = median.table("median").iloc[0]
+    sentence = words("structure.median", target=context.label(target), median=words.number(middle["estimate"], 1),
+                     interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
+    figure = context.figure("scores", order, paint, 50 + 30 * len(order), words("figure.scores.alt", **blanks, values="; ".join(
+        f"{context.label(r['construct'])} {words.number(r['estimate'], 1)}, {words.interval(r['low'], r['high'], 1)}"
+        for _, r in order.iterrows())), settings, blanks)
+    return View([figure, context.table("scores", table, columns, settings, blanks), Finding(sentence)],
+                {"median": {k: middle[k] for k in ("estimate", "se", "low", "high")},
+                 "scores": table[["construct", "estimate", "se", "se_fixed", "low", "high"]].to_dict("records")})
+
+
+def priorities(context: Context, found: PriorityMap) -> View:
+    """Where effort would bring most: the map, the first actions, the numbers behind them."""
+    words, table = context.words, found.table()
+    if not len(table):
+        return View([Finding(words("structure.no_drivers", target=context.label(found.target)))], {"priorities": []})
+    first = found.priorities()
+    names = [context.label(c) for c in first["construct"]]
+    blanks = {"names": words.listed(names), "first": names[0] if names else words("settings.none"),
+              "target": context.label(found.target), "rise": words.number(RISE, 0), "ci": context.ci()}
+    columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
+               context.column("score", table["performance"], "score"),
+               context.interval_column(table, 1, "performance_low", "performance_high"),
+               Column(words("head.gain", rise=blanks["rise"]), [words.number(v, 1, signed=True) for v in table["gain"]]),
+               context.interval_column(table, 1, "gain_low", "gain_high", signed=True),
+               Column(words("head.certainty"), [words.share(c) if lever else words("structure.no_lever") for c, lever in
+                                                zip(table["certainty"], table["lever"], strict=True)])]
+    settings = context.settings(found.inference, found.index.fit.describe(), words("settings.gain", **blanks))
+    shown: list[Any] = [_map(context, table, first, settings, blanks),
+                        context.table("priorities", table, columns, settings, blanks, folded=True)]
+    actions = [{"construct": r["construct"], "label": context.label(r["construct"]),
+                "action": context.study.words(found.index.fit.model[r["construct"]].action,
+                                              words("structure.action", name=context.label(r["construct"]))),
+                "performance": r["performance"], "gain": r["gain"], "low": r["gain_low"], "high": r["gain_high"],
+                "certainty": r["certainty"]} for _, r in first.iterrows()]
+    return View(shown, {"priorities": actions})
+
+
+def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: str, blanks: dict[str, str]) -> Figure:
+    from tcslib.report.plots import ACCENT, BAND, INK2, INK3, sns
+
+    words = context.words
+    rank = {name: i + 1 for i, name in enumerate(first["construct"])}
+    cross = table["performance"].mean(), table["gain"].mean()
+
+    def paint(axes: Any, narrow: bool) -> None:
+        for _, row in table.iterrows():
+            color = ACCENT if row["construct"] in rank else INK2
+            reach = [[[row["performance"] - row["performance_low"]], [row["performance_high"] - row["performance"]]],
+                     [[row["gain"] - row["gain_low"]], [row["gain_high"] - row["gain"]]]]
+            axes.errorbar(row["performance"], row["gain"], xerr=reach[0], yerr=reach[1], fmt="none", ecolor=color,
+                          elinewidth=1.5, capsize=3, zorder=2)
+            sns.scatterplot(x=[row["performance"]], y=[row["gain"]], ax=axes, s=60, color=color if color == ACCENT else
+                            "white", edgecolor=color, linewidth=1.5, marker="o" if color == ACCENT else "s", zorder=3)
+            number = f"{rank[row['construct']]} " if row["construct"] in rank else ""
+            axes.annotate(number + context.label(row["construct"]), (row["performance"], row["gain"]), xytext=(8, 6),
+                          textcoords="offset points", color=color, fontweight="bold" if number else 400, zorder=4,
+                          bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75})
+        x0, x1 = table["performance_low"].min() - 2, table["performance_high"].max() + (9 if narrow else 4)
+        y0, y1 = min(0, table["gain_low"].min()) - 0.1, table["gain_high"].max() * 1.18
+        axes.axvspan(x0, cross[0], ymin=(cross[1] - y0) / (y1 - y0), color=BAND, zorder=0)
+        axes.axvline(cross[0], color=INK3, linewidth=1, linestyle=(0, (2, 3)))
+        axes.axhline(cross[1], color=INK3, linewidth=1, linestyle=(0, (2, 3)))
+        for (x, y, ha, va), zone in zip(((x0, y1, "left", "top"), (x1, y1, "right", "top"), (x0, y0, "left", "bottom"),
+                                         (x1, y0, "right", "bottom")), ("fix", "keep", "watch", "enough"), strict=True):
+            axes.text(x, y, words(f"zone.{zone}"), ha=ha, va=va, color=INK3, fontweight="bold", fontsize=11)
+        axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=words("figure.priorities.x", low=words.number(x0, 0)),
+                 ylabel=words("figure.priorities.y", **blanks))
+
+    alt = words("figure.priorities.alt", **blanks, values="; ".join(
+        f"{context.label(r['construct'])}: {words.number(r['performance'], 1)}, {words.number(r['gain'], 1, True)}"
+        for _, r in table.iterrows()))
+    return context.figure("priorities", table, paint, (400, 380), alt, settings, blanks)

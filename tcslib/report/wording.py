@@ -1,0 +1,81 @@
+"""Words and numbers as print, in the report's language. Every sentence of the report is data in ``phrases/``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tcslib.study.strict_yaml import read_yaml
+
+MINUS, DASH = "−", "–"
+
+
+@cache
+def phrases(language: str) -> Mapping[str, str]:
+    """All phrases of a language by dotted key."""
+    with resources.as_file(resources.files("tcslib.report").joinpath("phrases", f"{language}.yaml")) as path:
+        nested, _ = read_yaml(Path(path), f"phrases/{language}.yaml")
+    out: dict[str, str] = {}
+
+    def flatten(part: Mapping[str, Any], prefix: str) -> None:
+        for key, value in part.items():
+            if isinstance(value, Mapping):
+                flatten(value, f"{prefix}{key}.")
+            else:
+                out[prefix + key] = "" if value is None else str(value)
+
+    flatten(nested, "")
+    return out
+
+
+class Words:
+    """Phrases and number formats of one language."""
+
+    def __init__(self, language: str) -> None:
+        # Chinese phrases are not written yet; the report says so in its warnings
+        self.language = "en" if language not in {"en"} else language
+        self._phrases = phrases(self.language)
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """The phrase with its blanks filled; numbers among the values must be formatted already."""
+        return self._phrases[key].format(**values)
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a phrase."""
+        return key in self._phrases
+
+    def number(self, x: float | None, decimals: int = 1, signed: bool = False) -> str:
+        """A number with a true minus, grouped thousands, and a dash where it is not defined."""
+        if x is None or not math.isfinite(x):
+            return DASH
+        rounded = round(float(x), decimals) + 0.0          # + 0.0 turns -0.0 into 0.0
+        text = f"{abs(rounded):,.{decimals}f}"
+        sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
+        return sign + text
+
+    def share(self, x: float | None) -> str:
+        """A share of 0–1 as whole percent; a share that rounds to 0 or 100 without being it says so."""
+        if x is None or not math.isfinite(x):
+            return DASH
+        if 0 < x < 0.005:
+            return "<1%"
+        if 0.995 < x < 1:
+            return ">99%"
+        return f"{self.number(x * 100, 0)}%"
+
+    def interval(self, low: float, high: float, decimals: int = 1, signed: bool = False, scale: float = 1.0) -> str:
+        """``71.0 to 74.0``, or a dash where there is no interval."""
+        if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+            return DASH
+        return self("format.interval", low=self.number(low * scale, decimals, signed),
+                    high=self.number(high * scale, decimals, signed))
+
+    def listed(self, names: list[str]) -> str:
+        """``a, b and c``."""
+        if len(names) < 2:
+            return "".join(names)
+        return self("format.list_end", most=self("format.list_join").join(names[:-1]), last=names[-1])

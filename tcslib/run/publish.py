@@ -1,0 +1,163 @@
+"""Versions of a report: made aside, renamed into place as a whole, never written again."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tcslib.errors import RunFailed
+from tcslib.report.context import Context
+from tcslib.report.office import write_tables
+from tcslib.report.page.build import build_page
+from tcslib.report.summary import summary
+from tcslib.run.manifest import changed_keys, manifest, run_id, sha256
+from tcslib.run.store import read_json, write_json
+from tcslib.study.load import Study
+
+_VERSION = re.compile(r"v([1-9][0-9]*)\Z")
+_ASIDE = ".making-"
+
+
+def versions(folder: Path) -> list[Path]:
+    """Published versions of a wave, oldest first."""
+    found = [p for p in folder.glob("v*") if _VERSION.match(p.name) and (p / "manifest.json").exists()]
+    return sorted(found, key=lambda p: int(p.name[1:]))
+
+
+def published(folder: Path, identity: str) -> Path | None:
+    """The version that was made of exactly the same, if there is one."""
+    return next((p for p in versions(folder) if read_json(p / "manifest.json")["id"] == identity), None)
+
+
+def merge(folder: Path, stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The numbers and tables of all stages as one; warnings of all are kept."""
+    numbers: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
+    warnings: list[str] = []
+    for stage in stages:
+        left = read_json(folder / stage / "numbers.json")
+        warnings += left["numbers"].pop("warnings", [])
+        numbers |= left["numbers"]
+        tables |= left["tables"]
+    return numbers | {"warnings": warnings}, tables
+
+
+def results(study: Study, identity: str, version: str, numbers: dict[str, Any], tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of ``results.json``."""
+    numbers = dict(numbers)
+    scores = {row["name"]: row for row in numbers.pop("construct_scores", [])}
+    constructs = [{"name": row["name"], **{k: v for k, v in scores.get(row["name"], {}).items() if k != "name"},
+                   **{k: v for k, v in row.items() if k != "name"}} for row in numbers.pop("constructs", [])]
+    index = numbers["index"]
+    numbers.setdefault("nps", {})
+    numbers.setdefault("loyalty", {})
+    wave = {"wave": study.params.wave, **{k: index[k] for k in ("score", "se", "low", "high")}}
+    settings = study.params.model_dump(mode="json", include={"pls", "measurement", "replicates", "cleaning", "weighting",
+                                                             "design", "sample", "scale", "missing_codes"})
+    return {"id": identity, "version": version, "client": study.params.client, "wave": study.params.wave,
+            "n": numbers.pop("n"), **numbers, "constructs": constructs, "trend": [wave], "segments": [],
+            "settings": settings, "tables": tables}
+
+
+def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[str, Any], reports: Path,
+            stages: tuple[str, ...]) -> tuple[Path, list[str]]:
+    """Make the next version and rename it into place.
+
+    Returns
+    -------
+    The version's folder, and what the page left out of the notebooks' outputs.
+    """
+    folder = reports / study.params.client / study.params.wave
+    if reports.exists() and reports.resolve() not in [*folder.resolve().parents]:
+        raise RunFailed(f"{folder} leads outside {reports}. Remove the link.", "reports")
+    folder.mkdir(parents=True, exist_ok=True)
+    before = versions(folder)
+    version = f"v{int(before[-1].name[1:]) + 1 if before else 1}"
+    aside = folder / f"{_ASIDE}{uuid.uuid4().hex[:8]}"
+    aside.mkdir()
+    try:
+        identity = run_id(made_of)
+        numbers, tables = merge(work, stages)
+        found = results(study, identity, version, numbers, tables)
+        page, dropped = _page(study, notebooks, found, made_of, before)
+        name = f"{study.params.client}-{study.params.wave}-{version}.html"
+        (aside / name).write_text(page, encoding="utf-8", newline="\n")
+        write_json(aside / "results.json", found)
+        write_tables(aside / "tables.xlsx", {k: t for k, t in tables.items() if not k.endswith("_figure")})
+        outputs = {p.name: sha256(p) for p in sorted(aside.iterdir())}
+        write_json(aside / "manifest.json", manifest(study, version, made_of, outputs))
+        os.rename(aside, folder / version)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    point_to_latest(folder)
+    return folder / version, dropped
+
+
+def point_to_latest(folder: Path) -> None:
+    """``latest.txt`` names the newest version; written anew whenever it does not."""
+    newest = versions(folder)[-1].name
+    pointer = folder / "latest.txt"
+    if not pointer.exists() or pointer.read_text(encoding="utf-8").strip() != newest:
+        aside = folder / f"{_ASIDE}{uuid.uuid4().hex[:8]}.txt"
+        aside.write_text(newest + "\n", encoding="utf-8", newline="\n")
+        os.replace(aside, pointer)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed run left half made."""
+    for left in folder.glob(f"{_ASIDE}*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of: Mapping[str, Any],
+          before: list[Path]) -> tuple[str, list[str]]:
+    context = Context(study)
+    words, software = context.words, made_of["software"]
+    (file, data), = made_of["data"].items()
+    provenance = [
+        (words("provenance.report"), f"{study.params.client}-{study.params.wave}-{found['version']}, {found['id']}"),
+        (words("provenance.data"), f"{file}, sha256 {data}"),
+        (words("provenance.settings"), study.path),
+        (words("provenance.code"), words("provenance.program", version=software.get("tcslib", _version()),
+                                         sha=made_of["library"][:12])),
+        (words("provenance.reuse"), words("provenance.software", python=made_of["python"], platform=made_of["platform"],
+                                          **{k: software.get(k, "–") for k in ("numpy", "pandas", "scipy")}))]
+    values = {"title": study.title, "client": study.params.client, "wave": study.params.wave,
+              "version": found["version"], "id": found["id"], "summary": summary(context, found),
+              "provenance": provenance, "before": before[-1].name if before else "",
+              "changes": changes(context, before[-1], found, made_of) if before else []}
+    return build_page(words, notebooks, values)
+
+
+def _version() -> str:
+    from tcslib import __version__
+
+    return __version__
+
+
+def changes(context: Context, before: Path, found: Mapping[str, Any], made_of: Mapping[str, Any]) -> list[str]:
+    """What differs from the version before, in sentences."""
+    words, old = context.words, read_json(before / "manifest.json")["inputs"]
+    out = []
+    if old["data"] != made_of["data"]:
+        out.append(words("provenance.change.data"))
+    if keys := changed_keys(old["params"], made_of["params"]):
+        out.append(words("provenance.change.params", keys=", ".join(keys)))
+    if names := changed_keys(old["notebooks"], made_of["notebooks"]):
+        out.append(words("provenance.change.notebooks", names=", ".join(names)))
+    if old["library"] != made_of["library"]:
+        out.append(words("provenance.change.library"))
+    if names := changed_keys({**old["software"], "Python": old["python"]},
+                             {**made_of["software"], "Python": made_of["python"]}):
+        out.append(words("provenance.change.software", names=", ".join(names[:8]) + (", …" if len(names) > 8 else "")))
+    if old["platform"] != made_of["platform"]:
+        out.append(words("provenance.change.other"))
+    was, now = read_json(before / "results.json")["index"]["score"], found["index"]["score"]
+    out.append(words("provenance.change.index", before=words.number(was, 1), after=words.number(now, 1)))
+    return out

@@ -1,0 +1,123 @@
+"""One stage of the chain, as the notebook that is it sees it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tcslib.errors import InputRefused
+from tcslib.report.context import Context
+from tcslib.report.records import Figure, Finding, Table, View
+from tcslib.run.store import load_responses, plain, read_json, save_responses, write_json
+from tcslib.study.load import Study, load
+from tcslib.survey.responses import Responses
+
+if TYPE_CHECKING:
+    from tcslib.index.scoring import Index
+    from tcslib.measurement.assess import Measurement
+    from tcslib.structure.fit import PlsFit
+
+STAGES = ("1_sampling_plan", "2_cleaning", "3_measurement_model", "4_structural_model", "5_loyalty_analysis")
+
+_VIEWS = {
+    "population": "plan", "sample_size": "plan", "precision": "plan", "allocation": "plan",
+    "source": "cleaning", "ledger": "cleaning", "missing": "cleaning", "flags": "cleaning", "weights": "cleaning",
+    "achieved": "cleaning", "items": "measurement", "reliability": "measurement", "loadings": "measurement",
+    "cross_check": "measurement", "paths": "structure", "explained": "structure", "index_score": "structure",
+    "scores": "structure", "priorities": "structure", "loyalty_score": "loyalty", "recommendation": "loyalty",
+    "curve": "loyalty",
+}
+
+
+class Stage:
+    """A stage at work: its study, what the stage before left, what it shows and leaves.
+
+    Made by ``stage``; all paths are from the project's root.
+    """
+
+    def __init__(self, study: Study, stage_in: str, stage_out: str) -> None:
+        self.study, self._in, self._out = study, stage_in, stage_out
+        self._context = Context(study)
+        self._numbers: dict[str, Any] = {}
+        self._tables: dict[str, Any] = {}
+        folder = study.root / stage_out
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in ("numbers.json", "done.json"):          # of an earlier run by hand
+            (folder / old).unlink(missing_ok=True)
+
+    def show(self, view: str, *results: Any) -> View:
+        """Show results as tables, figures and findings; their numbers go to ``results.json``."""
+        if view not in _VIEWS:
+            raise InputRefused(f'"{view}" is not a view; there are {", ".join(_VIEWS)}.', "stage.show")
+        out: View = getattr(import_module(f"tcslib.report.views.{_VIEWS[view]}"), view)(self._context, *results)
+        self._numbers |= out.numbers
+        for shown in out.shown:
+            if isinstance(shown, Table | Figure):
+                self._tables[f"{shown.name}_figure" if isinstance(shown, Figure) else shown.name] = {
+                    "title": shown.title, "columns": [str(c) for c in shown.data.columns],
+                    "rows": shown.data.to_numpy(dtype=object).tolist(),
+                    **({"print": [[c.head, *c.cells] for c in shown.columns]} if isinstance(shown, Table) else {})}
+            elif isinstance(shown, Finding) and shown.role == "caution":
+                self._numbers["warnings"] = [*self._numbers.get("warnings", []), shown.text]
+        return out
+
+    def add_measurement(self, fit: PlsFit, measures: Measurement) -> None:
+        """Items and constructs of ``results.json``, as far as the measurement model tells them."""
+        moments, weights = fit.inference.estimate, fit.inference.estimate["weights"]
+        of = [c.name for c in fit.model.constructs for _ in c.items]
+        self._numbers["items"] = [
+            {"item": item, "construct": construct, "loading": moments["loadings"][i], "outer_weight": weights[i],
+             "mean": moments["mean"][i], "sd": moments["sd"][i]}
+            for i, (item, construct) in enumerate(zip(fit.model.items, of, strict=True))]
+        table = measures.table().rename(columns={"construct": "name"})
+        self._numbers["constructs"] = table[["name", "alpha", "rho_a", "rho_c", "ave"]].to_dict("records")
+
+    def add_index(self, index: Index) -> None:
+        """Construct scores of ``results.json``; they join what the measurement model told."""
+        table = index.table().rename(columns={"construct": "name", "estimate": "score"})
+        self._numbers["construct_scores"] = table[["name", "score", "se", "se_fixed", "low", "high"]].to_dict("records")
+
+    def save(self, name: str, value: Any) -> None:
+        """Leave something for the stages after this one: responses, or what JSON can hold."""
+        folder = self.study.root / self._out
+        if isinstance(value, Responses):
+            save_responses(folder / name, value)
+        else:
+            write_json(folder / f"{name}.json", value)
+
+    def load(self, name: str) -> Any:
+        """Take what an earlier stage left under that name."""
+        before = self.study.root / self._in
+        if not self._in or not (before / "done.json").exists():
+            number = STAGES.index(Path(self._out).name) if Path(self._out).name in STAGES else 1
+            raise InputRefused(f"the stage before has not been run there. Run notebooks/{STAGES[number - 1]}.ipynb "
+                               "first, or the whole chain with `tcs run`.", f"stage_in {self._in or '(empty)'}")
+        for folder in [before, *(before.parent / s for s in STAGES)]:
+            if (folder / name).is_dir():
+                return load_responses(folder / name)
+            if (folder / f"{name}.json").exists():
+                return read_json(folder / f"{name}.json")
+        raise InputRefused(f'no earlier stage left "{name}". Run the chain again with `tcs run`.', self._in)
+
+    def close(self) -> str:
+        """Write the stage's numbers and mark it done; returns where."""
+        folder = self.study.root / self._out
+        write_json(folder / "numbers.json", {"numbers": plain(self._numbers), "tables": plain(self._tables)})
+        write_json(folder / "done.json", {"stage": folder.name, "study": self.study.name})
+        return self._out
+
+
+def stage(params: str, stage_in: str, stage_out: str) -> Stage:
+    """Open a stage of a study.
+
+    Parameters
+    ----------
+    params
+        The study, ``params/<client>/<wave>.yaml``.
+    stage_in
+        Folder the stage before wrote, empty for the first.
+    stage_out
+        Folder this stage writes.
+    """
+    return Stage(load(params), stage_in, stage_out)

@@ -1,0 +1,75 @@
+"""What one stage leaves for the next: typed tables as Parquet, the rest as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcslib.study.questionnaire import Item, Scale
+from tcslib.survey.design import Design
+from tcslib.survey.responses import Responses, WeightingPlan
+
+_TABLES = ("answers", "kinds", "background", "flags", "verbatims", "ledger", "left_out")
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it: NaN and infinities as null, numpy and pandas as Python."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if value is None or value is pd.NA or isinstance(value, str):
+        return None if value is pd.NA else value
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return str(value)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON in UTF-8, keys in the order given."""
+    path.write_text(json.dumps(plain(value), ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
+
+
+def read_json(path: Path) -> Any:
+    """What ``write_json`` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def save_responses(folder: Path, responses: Responses) -> None:
+    """Write responses as a folder of tables and one JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _TABLES:
+        getattr(responses, name).to_parquet(folder / f"{name}.parquet")
+    design = responses.design
+    pd.DataFrame({"id": design.ids, "weight": design.weights, "domain": responses.domain,
+                  **({} if design.strata is None else {"stratum": design.strata}),
+                  **({} if design.clusters is None else {"cluster": design.clusters})}).to_parquet(folder / "design.parquet")
+    write_json(folder / "questionnaire.json", {
+        "sample": design.sample, "rake": responses.weighting.rake, "trim": responses.weighting.trim,
+        "items": [asdict(item) for item in responses.questionnaire.values()]})
+
+
+def load_responses(folder: Path) -> Responses:
+    """What ``save_responses`` wrote."""
+    said, drawn = read_json(folder / "questionnaire.json"), pd.read_parquet(folder / "design.parquet")
+    items = {d["name"]: Item(**{**d, "scale": Scale(**d["scale"]),
+                                "missing_codes": {float(k): v for k, v in d["missing_codes"].items()}})
+             for d in said["items"]}
+    column = (lambda name: drawn[name].to_numpy().astype(str) if name in drawn else None)
+    design = Design(drawn["id"].to_numpy().astype(str), drawn["weight"].to_numpy(float), column("stratum"),
+                    column("cluster"), said["sample"])
+    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
+    return Responses(**tables, questionnaire=items, design=design, weighting=WeightingPlan(said["rake"], said["trim"]),
+                     domain=drawn["domain"].to_numpy(bool))

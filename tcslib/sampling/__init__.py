@@ -1,0 +1,1 @@
+"""Before the field: how many customers to ask, and how to spread them."""

@@ -1,0 +1,32 @@
+"""``python -m tcslib.simulate`` from the project's root: the demo's answers and their truth, written anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tcslib.errors import InputRefused
+from tcslib.simulate.market import Market
+from tcslib.simulate.soil import Soiled, demo
+from tcslib.simulate.truth import as_json, estimand
+
+ANSWERS = Path("data/raw/demo/2026Q3.csv")
+TRUTH = Path("tests/reference/demo_truth/truth.json")
+
+
+def as_csv(soiled: Soiled) -> bytes:
+    """The file's bytes: UTF-8, commas, names in line 1, lines ended by a line feed on every system."""
+    return soiled.frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
+
+
+def main() -> None:
+    """Write both files below the folder the command is given in."""
+    if not Path("params/demo").is_dir():
+        raise InputRefused("there is no params/demo here. Call this from the project's root.", str(Path.cwd()))
+    for path, content in {ANSWERS: as_csv(demo()), TRUTH: as_json(estimand(), Market()).encode("utf-8")}.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        print(f"{path.as_posix()}: {len(content):,} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What drives what: PLS path modelling, weighted and design-based."""

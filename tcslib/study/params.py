@@ -1,0 +1,260 @@
+"""Every key a study may hold, with its meaning, its type and its default.
+
+The classes mirror the YAML: a mapping there is a class here. Unknown keys are refused, nothing is guessed, and the
+field descriptions are what the JSON Schema for editors shows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from tcslib.study.questionnaire import Scale
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+WAVE = re.compile(r"[12][0-9]{3}(?:Q[1-4]|H[12]|-(?:0[1-9]|1[0-2]))?\Z")
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def _slug(value: str) -> str:
+    if not SLUG.match(value) or value in RESERVED:
+        raise ValueError("a short name of a-z, 0-9, _ and - is expected, such as acme. The name readers see is `title`.")
+    return value
+
+
+def _wave(value: Any) -> Any:
+    value = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, str) and not WAVE.match(value):
+        raise ValueError("a period is expected: 2026, 2026H1, 2026Q3 or 2026-09.")
+    return value
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"": value}
+    if isinstance(value, dict) and (set(value) - {"en", "zh"} or not value):
+        raise ValueError("text, or {en: …, zh: …}, is expected.")
+    return value
+
+
+def _scale(value: str) -> str:
+    try:
+        Scale.parse(value)
+    except ValueError:
+        raise ValueError("a scale is expected, low before high: 1-10, 0-10, 1-5, 0/1 or percent.") from None
+    return value
+
+
+def _column_or_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _number_key(value: Any) -> Any:
+    if isinstance(value, dict):
+        for key in value:
+            try:
+                float(key)
+            except (TypeError, ValueError):
+                raise ValueError(f'"{key}" is not a number. Missing codes are numbers with a word: '
+                                 "{98: dont_know}.") from None
+    return value
+
+
+Words = Annotated[dict[str, str], BeforeValidator(_text)]
+ScaleText = Annotated[str, AfterValidator(_scale)]
+Codes = Annotated[dict[str, str], BeforeValidator(_number_key)]
+Columns = Annotated[list[str], BeforeValidator(_column_or_list)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A mapping in the YAML: unknown keys refused, values never changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ItemParams(Section):
+    """One question."""
+
+    text: Words = Field({}, description="wording as asked")
+    scale: ScaleText | None = Field(None, description="when it differs from the study's")
+    reversed: bool = Field(False, description="true when a high answer is a bad one; cleaning turns it round")
+    asked_if: str = Field("", description="what decides whether it is asked; never imputed where it was not")
+    missing_codes: Codes | None = Field(None, description="when they differ from the study's")
+
+
+class ConstructParams(Section):
+    """One latent variable."""
+
+    items: list[str] | None = Field(None, description="names of the columns that measure it")
+    mode: Literal["A", "B"] | None = Field(None, description="A reflective, B formative")
+    label: Words | None = None
+    action: Words | None = Field(None, description="what raising it means, as a verb phrase")
+    lever: bool | None = Field(None, description="false: shown on the map, never ranked as an action")
+
+
+class ModelParams(Section):
+    """The model: a preset, or constructs and paths of one's own."""
+
+    preset: str | None = Field(None, description="ecsi or acsi")
+    constructs: dict[str, ConstructParams | list[str]] = {}
+    paths: list[list[str]] | None = Field(None, description="pairs [from, to]")
+    without: list[str] = Field([], description="constructs of the preset this study did not measure")
+    target: str | None = Field(None, description="the construct whose 0-100 score is the index")
+    loyalty: str | None = Field(None, description="the construct read as loyalty")
+    item_in_several: bool = Field(False, description="allow an item to measure more than one construct")
+
+
+class PlsParams(Section):
+    """Settings of the PLS estimation; every replicate reuses them whole."""
+
+    scheme: Literal["path", "factorial", "centroid"] = "path"
+    standardised: bool = Field(True, description="items to unit variance before estimation")
+    missing: Literal["pairwise", "mean", "listwise"] = "pairwise"
+    tolerance: float = Field(1e-7, gt=0, lt=1e-2, description="stop when the sum of weight changes is below")
+    max_iterations: int = Field(300, ge=1, le=10_000)
+
+
+class MeasurementParams(Section):
+    """Which variants of the reliability and validity statistics are printed."""
+
+    alpha: Literal["standardised", "raw"] = "standardised"
+    htmt: Literal["absolute", "signed"] = "absolute"
+
+
+class CleaningParams(Section):
+    """Rules of cleaning, each of which leaves a line in the ledger."""
+
+    require: dict[str, Annotated[list[str], BeforeValidator(_column_or_list)]] = Field(
+        {}, description="screening: a column and the answers that stay")
+    same_id: Literal["refuse", "keep_first", "keep_last"] = Field("refuse", description="one id, different answers")
+    max_missing: Share = Field(0.5, description="interviews with a larger share of model items missing are left out")
+    duration: str = Field("", description="column with the length of the interview, in seconds")
+    speed_share: Share = Field(1 / 3, description="flag interviews shorter than this share of the median")
+    straight_share: Share = Field(1.0, description="flag interviews with at least this share of equal answers")
+    exclude_at_flags: int = Field(2, ge=1, description="leave out interviews with this many flags; identical answers "
+                                                       "alone can be honest")
+    out_of_scale_limit: Share = Field(0.05, description="refuse the file when more of a column is out of its scale")
+
+
+class DataParams(Section):
+    """The file of answers."""
+
+    file: str
+    id: str = Field("", description="column that names the respondent; without it the row number does")
+    sheet: str = Field("", description="XLSX: name of the sheet, default the first visible one")
+    header_row: int = Field(1, ge=1, le=100, description="line or row that holds the column names")
+    encoding: Literal["utf-8", "gb18030", "utf-16", "big5", "cp1252"] | None = None
+
+
+class DesignParams(Section):
+    """How the respondents were drawn."""
+
+    strata: str = ""
+    clusters: str = Field("", description="primary sampling units")
+    weights: str = Field("", description="base weights: inverse inclusion probabilities")
+    fpc: str = Field("", description="sampling units on the stratum's frame, for the finite population correction")
+
+
+class WeightingParams(Section):
+    """What is done to the base weights, replayed in every replicate."""
+
+    rake: dict[str, dict[str, float]] = Field({}, description="population shares by column")
+    trim: float | None = Field(None, gt=1, description="largest weight, as a multiple of the mean")
+
+
+class ReplicateParams(Section):
+    """Replicates for the standard errors."""
+
+    method: Literal["bootstrap"] = "bootstrap"
+    count: int = Field(2000, ge=50, le=100_000)
+    seed: int = Field(20260930, ge=0)
+    memory_mb: int = Field(500, ge=50, description="largest amount of memory the replicates may take")
+    workers: int = Field(1, ge=1, le=64)
+
+
+class PlanStratum(Section):
+    """One stratum of the frame."""
+
+    size: int = Field(gt=0, description="customers on the frame")
+    sd: float | None = Field(None, gt=0, description="expected standard deviation of the index within it")
+
+
+class PlanParams(Section):
+    """What the sample was planned to deliver."""
+
+    strata: dict[str, PlanStratum] = {}
+    population: int | None = Field(None, gt=0)
+    frame: Words = {}
+    margin: float = Field(2.5, gt=0, description="half-width of the 95% interval of the index, in points")
+    change: float = Field(5.0, gt=0, description="smallest change between two waves worth seeing, in points")
+    sd: float = Field(20.0, gt=0, description="expected standard deviation of individual index scores")
+    deff: float = Field(1.0, gt=0, description="design effect expected")
+    response: float = Field(1.0, gt=0, le=1, description="response rate expected")
+    eligible: float = Field(1.0, gt=0, le=1, description="share of those approached whom the report is about")
+    power: float = Field(0.8, gt=0.5, lt=1)
+    allocation: Literal["proportional", "equal", "neyman"] = "proportional"
+    drawn: int | None = Field(None, gt=0, description="customers drawn and approached")
+
+
+class FieldParams(Section):
+    """When and how the interviews were made."""
+
+    start: str = ""
+    end: str = ""
+    mode: Words = {}
+
+
+class CompareParams(Section):
+    """What the results are set against."""
+
+    previous: str | None = None
+    brand: str = Field("", description="column with the brand each respondent rated")
+    own: str = Field("", description="the client's value in that column; the report is about these respondents")
+    segments: Columns = []
+
+
+class ReportParams(Section):
+    """What the page shows."""
+
+    min_cell: int = Field(5, ge=2, description="groups below this are hidden; 10 in employee studies")
+    min_base: int = Field(30, ge=5, description="groups below this are shown as few answers")
+    verbatims: Columns = Field([], description="open answers; masked before they are stored")
+
+
+class StudyParams(Section):
+    """A study of one client, one wave."""
+
+    client: Annotated[str, AfterValidator(_slug)]
+    wave: Annotated[str, BeforeValidator(_wave)]
+    title: Words = {}
+    language: Literal["en", "zh"] = "en"
+    population: Words = {}
+    sample: Literal["probability", "quota", "opt_in", "census"] = "probability"
+    scale: ScaleText = "1-10"
+    missing_codes: Codes = {}
+    items: dict[str, ItemParams] = {}
+    model: ModelParams
+    nps: str = Field("", description="column of the 0-10 recommendation question")
+    data: DataParams
+    design: DesignParams = DesignParams()
+    weighting: WeightingParams = WeightingParams()
+    cleaning: CleaningParams = CleaningParams()
+    pls: PlsParams = PlsParams()
+    measurement: MeasurementParams = MeasurementParams()
+    replicates: ReplicateParams = ReplicateParams()
+    plan: PlanParams = PlanParams()
+    fieldwork: FieldParams = FieldParams()
+    compare: CompareParams = CompareParams()
+    report: ReportParams = ReportParams()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _lists_are_items(cls, value: Any) -> Any:
+        """``Image: [IMAG1, IMAG2]`` is short for ``Image: {items: [...]}``."""
+        if isinstance(value, dict) and isinstance(value.get("constructs"), dict):
+            return value | {"constructs": {k: {"items": v} if isinstance(v, list) else v
+                                           for k, v in value["constructs"].items()}}
+        return value

@@ -1,0 +1,143 @@
+"""A study's model and questionnaire from its preset and its own words."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tcslib.study.models import Construct, Model, cycle_in, preset_names, read_preset
+from tcslib.study.params import ConstructParams, ItemParams, ModelParams, StudyParams
+from tcslib.study.questionnaire import Item, Questionnaire, Scale, Text
+
+Refuse = Callable[[str, str], None]
+
+
+def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
+    """The model, or None when nothing can be made of what was given; faults go to ``refuse(address, message)``."""
+    preset: Mapping[str, Any] = {}
+    if given.preset is not None:
+        if given.preset not in preset_names():
+            near = difflib.get_close_matches(given.preset.lower(), preset_names(), 1, 0.5)
+            refuse("model.preset", f'"{given.preset}" is not a preset; there are {", ".join(preset_names())}. '
+                                   + (f"Did you mean {near[0]}?" if near else "Or give constructs and paths."))
+            return None
+        preset = read_preset(given.preset)
+    base = {name: c for name, c in preset.get("constructs", {}).items() if name not in given.without}
+    for name in given.without:
+        if name not in preset.get("constructs", {}):
+            refuse("model.without", f'"{name}" is not a construct of the preset. {_nearest(name, base)}')
+    own = {name: value for name, value in given.constructs.items() if isinstance(value, ConstructParams)}
+    constructs = [_construct(name, own.get(name, ConstructParams()), base.get(name), refuse)
+                  for name in [*base, *(n for n in own if n not in base)]]
+    if not constructs:
+        refuse("model", "holds no constructs. Give a preset (ecsi, acsi), or constructs and paths.")
+        return None
+    paths = given.paths if given.paths is not None else [
+        p for p in preset.get("paths", []) if not set(p) & set(given.without)]
+    names = [c.name for c in constructs]
+    if preset and given.paths is None and (extra := [n for n in names if n not in base]):
+        refuse(f"model.constructs.{extra[0]}", f"is not a construct of {given.preset}, which has {', '.join(base)}. "
+               f"{_nearest(extra[0], base)} Or give all paths of your own model as model.paths.")
+        return None
+    checked = _paths(paths, names, refuse)
+    _items(constructs, given, refuse)
+    roles = {role: getattr(given, role) or preset.get(role, "") for role in ("target", "loyalty")}
+    for role, name in roles.items():
+        if name and name not in names and name in given.without:
+            roles[role] = ""
+        elif name and name not in names:
+            refuse(f"model.{role}", f'"{name}" is not a construct. {_nearest(name, names)}')
+    if not roles["target"]:
+        refuse("model.target", "is missing: which construct is the index? Name it.")
+    return Model(tuple(constructs), checked, roles["target"], roles["loyalty"], given.preset or "",
+                 preset.get("source", ""))
+
+
+def _construct(name: str, own: ConstructParams, base: Mapping[str, Any] | None, refuse: Refuse) -> Construct:
+    base = base or {}
+    items = own.items if own.items is not None else list(base.get("items", {}))
+    if not items:
+        refuse(f"model.constructs.{name}", "has no items. Name the columns that measure it, or drop it.")
+    for item, times in Counter(items).items():
+        if times > 1:
+            refuse(f"model.constructs.{name}", f'lists "{item}" {times} times. Keep one.')
+    return Construct(name, tuple(items), own.mode or base.get("mode", "A"),
+                     own.label if own.label is not None else base.get("label", {}),
+                     own.action if own.action is not None else base.get("action", {}),
+                     own.lever if own.lever is not None else base.get("lever", True))
+
+
+def _paths(paths: list[list[str]], names: list[str], refuse: Refuse) -> tuple[tuple[str, str], ...]:
+    out: list[tuple[str, str]] = []
+    for number, path in enumerate(paths, 1):
+        at = f"model.paths.{number}"
+        if len(path) != 2:
+            refuse(at, f"a pair [from, to] is expected, not {len(path)} names.")
+            continue
+        unknown = [n for n in path if n not in names]
+        for name in unknown:
+            refuse(at, f'"{name}" is not a construct; there are {", ".join(names)}. {_nearest(name, names)}')
+        if not unknown and (path[0], path[1]) in out:
+            refuse(at, f"{path[0]} → {path[1]} stands twice. Keep one.")
+        elif not unknown:
+            out.append((path[0], path[1]))
+    if not paths:
+        refuse("model.paths", "is missing: pairs [from, to] between constructs. Add them.")
+    if cycle := cycle_in(out):
+        refuse("model.paths", f"run in a circle: {' → '.join(cycle)}. Drop one of them.")
+    linked = {n for p in out for n in p}
+    if paths and not cycle:
+        for name in names:
+            if name not in linked and not any(name in p for p in paths):
+                refuse(f"model.constructs.{name}", "has no path to or from it. Link it or drop it.")
+    return tuple(out)
+
+
+def _items(constructs: list[Construct], given: ModelParams, refuse: Refuse) -> None:
+    holders: dict[str, list[str]] = {}
+    for construct in constructs:
+        for item in construct.items:
+            holders.setdefault(item, []).append(construct.name)
+    for item, names in holders.items():
+        if len(set(names)) > 1 and not given.item_in_several:
+            refuse("model.constructs", f'item "{item}" is in {" and ".join(names)}. Keep it in one, or set '
+                                       "model.item_in_several: true.")
+
+
+def _nearest(name: str, names: Any) -> str:
+    near = difflib.get_close_matches(name, list(names), 1, 0.5)
+    return f"Did you mean {near[0]}?" if near else "Correct the name."
+
+
+def resolve_questionnaire(params: StudyParams, model: Model, refuse: Refuse) -> Questionnaire:
+    """Every item the study reads, with scale, wording and codes from the study, its items section and the preset."""
+    known: dict[str, Any] = {}
+    if model.preset:
+        for construct in read_preset(model.preset)["constructs"].values():
+            known |= construct["items"]
+    names = list(dict.fromkeys(model.items))
+    if params.nps and params.nps not in names:
+        names.append(params.nps)
+    for name in params.items:
+        if name not in names:
+            refuse(f"items.{name}", f"is neither in the model nor the nps question. {_nearest(name, names)}")
+    out = {}
+    for name in names:
+        own = params.items.get(name, ItemParams())
+        if name == params.nps and own.scale is None:
+            own = own.model_copy(update={"scale": "0-10"})
+        if name == params.nps and Scale.parse(own.scale or params.scale) != Scale(0, 10):
+            refuse("nps", f'"{name}" is asked on {own.scale or params.scale}; the net promoter score needs 0-10. '
+                          "Drop `nps`, or correct the item's scale.")
+        base = dict(known.get(name, {}))
+        scale = own.scale or base.pop("scale", None) or params.scale
+        codes = params.missing_codes if own.missing_codes is None else own.missing_codes
+        out[name] = Item(name, Scale.parse(scale), _wording(own.text, base), own.reversed, own.asked_if,
+                         {float(code): word for code, word in codes.items()})
+    return out
+
+
+def _wording(own: Text, base: Text) -> Text:
+    return own or {k: v for k, v in base.items() if k in {"en", "zh"}}

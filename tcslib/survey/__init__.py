@@ -1,0 +1,1 @@
+"""Answers, and how the people who gave them were drawn."""

@@ -1,0 +1,118 @@
+"""The sampling design, told once, travelling with the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from tcslib.errors import InputRefused
+
+SampleKind = Literal["probability", "quota", "opt_in", "census"]
+_JOIN = "\x1f"          # unit separator: cannot stand in a label read from a survey file
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """How n respondents were drawn: stratified, clustered at the first stage, with unequal chances.
+
+    Attributes
+    ----------
+    ids
+        (n,) unique respondent ids, text.
+    weights
+        (n,) base weights, inverse inclusion probabilities; zero keeps a row out of every estimate.
+    strata, clusters
+        (n,) labels of the first-stage stratum and primary sampling unit (PSU), or None. A PSU label counts within
+        its stratum. Without clusters the respondent is the unit that was drawn.
+    sample
+        What kind of sample it is; decides the wording of intervals, not the arithmetic.
+    """
+
+    ids: np.ndarray
+    weights: np.ndarray
+    strata: np.ndarray | None = None
+    clusters: np.ndarray | None = None
+    sample: SampleKind = "probability"
+
+    @cached_property
+    def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        stratum = np.zeros(len(self.ids), dtype="U1") if self.strata is None else self.strata.astype(str)
+        within = self.ids.astype(str) if self.clusters is None else self.clusters.astype(str)
+        names, unit = np.unique(np.char.add(np.char.add(stratum, _JOIN), within), return_inverse=True)
+        strata_names, of_unit = np.unique([name.split(_JOIN)[0] for name in names], return_inverse=True)
+        return unit, of_unit, strata_names
+
+    @property
+    def unit(self) -> np.ndarray:
+        """(n,) index of each row's resampling unit among the units sorted by stratum and label."""
+        return self._units[0]
+
+    @property
+    def unit_stratum(self) -> np.ndarray:
+        """(units,) index of each unit's stratum."""
+        return self._units[1]
+
+    @property
+    def units(self) -> int:
+        """Number of primary sampling units."""
+        return len(self.unit_stratum)
+
+    @property
+    def strata_count(self) -> int:
+        """Number of strata; 1 without stratification."""
+        return len(self._units[2])
+
+    @property
+    def simple(self) -> bool:
+        """True for a simple random sample of rows: no strata, no clusters, equal weights."""
+        positive = self.weights[self.weights > 0]
+        return (self.strata is None and self.clusters is None
+                and bool(np.allclose(positive, positive[:1], rtol=1e-12, atol=0)))
+
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of the design: PSUs less strata (Korn & Graubard 1999, section 5.2)."""
+        return self.units - self.strata_count
+
+    def lonely(self) -> list[str]:
+        """Strata with a single PSU, whose variance the sample cannot tell."""
+        counts = np.bincount(self.unit_stratum)
+        return [str(name) for name, count in zip(self._units[2], counts, strict=True) if count < 2]
+
+    def take(self, keep: np.ndarray) -> Design:
+        """The design of the rows kept (boolean or integer index)."""
+        return Design(self.ids[keep], self.weights[keep], None if self.strata is None else self.strata[keep],
+                      None if self.clusters is None else self.clusters[keep], self.sample)
+
+    def describe(self) -> str:
+        """One line for a reviewer: strata, PSUs, degrees of freedom."""
+        if self.strata is None and self.clusters is None:
+            return f"{len(self.ids)} respondents drawn one by one, {self.df} df"
+        unit = "PSUs" if self.clusters is not None else "respondents"
+        return f"{self.strata_count} strata, {self.units} {unit}, {self.df} df"
+
+
+def check_weights(weights: np.ndarray, column: str, rows: Sequence[int], where: str) -> None:
+    """Refuse weights that are missing, infinite, negative or all zero, naming file rows.
+
+    Parameters
+    ----------
+    weights
+        (n,) as read, missing as NaN.
+    column, where
+        Their name and file, for the message.
+    rows
+        (n,) the rows' numbers in the file.
+    """
+    for bad, said in ((~np.isfinite(weights), "missing or not a number"), (weights < 0, "negative")):
+        if bad.any():
+            which = [str(rows[i]) for i in np.flatnonzero(bad)[:5]]
+            raise InputRefused(f'weight column "{column}" is {said} in {bad.sum()} rows (rows {", ".join(which)}'
+                               f'{", …" if bad.sum() > 5 else ""}). Give every respondent a weight of 0 or more.', where)
+    if not weights.sum() > 0:
+        raise InputRefused(f'weight column "{column}" is 0 in every row. Give the weights, or drop design.weights.',
+                           where)
