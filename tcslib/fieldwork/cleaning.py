@@ -194,7 +194,6 @@ def _responses(work: _Work, items: list[str], flags: pd.DataFrame) -> Responses:
             raise InputRefused(f'"{params.compare.own}" is no value of column "{params.compare.brand}", which holds '
                                f"{', '.join(sorted(brands.unique())[:6])}. Correct it.",
                                f"{work.study.path}: compare.own")
-        work.line("domain", params.compare.own, rows=int((~domain).sum()))
     columns = list(dict.fromkeys([*params.weighting.rake, *params.compare.segments,
                                   *([params.compare.brand] if params.compare.brand else []),
                                   *([params.design.strata] if params.design.strata else [])]))

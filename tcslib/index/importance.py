@@ -18,8 +18,8 @@ FIRST = 3           # how many priorities count as first
 class PriorityMap:
     """Importance–performance map of the constructs that act on the target.
 
-    ``inference`` holds (k,) ``importance``, ``performance``, ``gain`` and ``first`` (1 where the construct is among
-    the first levers), by construct.
+    ``inference`` holds (k,) ``importance``, ``performance``, ``gain`` and ``place`` (among the levers by gain, from 1;
+    0 for what is no lever or gains nothing), by construct.
     """
 
     index: Index
@@ -30,7 +30,8 @@ class PriorityMap:
         """One row per driver, largest gain first.
 
         construct, lever, performance, importance and gain with intervals, certainty (share of replicates in which the
-        driver is among the first three levers by gain), room (points up to 100).
+        driver is among the first three levers by gain, or, where there are no more than three, holds its place), room
+        (points up to 100).
         """
         model, found = self.index.fit.model, self.inference
         rows = [i for i, name in enumerate(model.names) if found.estimate["importance"][i] != 0 and name != self.target]
@@ -41,9 +42,16 @@ class PriorityMap:
             frame[name] = found.estimate[name][rows]
             frame[f"{name}_se"] = found.se(name)[rows]
             frame[f"{name}_low"], frame[f"{name}_high"] = low[rows], high[rows]
-        frame["certainty"] = np.nanmean(found.draws["first"], axis=0)[rows]
+        places = found.draws["place"][np.isfinite(found.draws["gain"]).all(axis=1)]
+        frame["certainty"] = (((places >= 1) & (places <= FIRST)) if self.more_than_first
+                              else (places == found.estimate["place"]) & (places >= 1)).mean(axis=0)[rows]
         frame["room"] = 100 - frame["performance"]
         return frame.sort_values("gain", ascending=False, kind="stable", ignore_index=True)
+
+    @property
+    def more_than_first(self) -> bool:
+        """Whether there are more levers than are named as first."""
+        return int((self.inference.estimate["place"] > 0).sum()) > FIRST
 
     def priorities(self) -> pd.DataFrame:
         """The levers in order of their gain, at most three."""
@@ -68,10 +76,9 @@ def priority_map(index: Index, target: str = "") -> PriorityMap:
         importance = arrays["total"][:, :, to] * arrays["sd"][:, [to]] / arrays["sd"]
         gain = RISE * importance
         ranked = np.where(levers, gain, -np.inf)
-        # a construct is first when fewer than three levers gain more
         ahead = (ranked[:, None, :] > ranked[:, :, None]).sum(axis=2)
-        first = np.where(np.isfinite(gain), (ahead < FIRST) & levers & (gain > 0), np.nan)
-        return {"importance": importance, "performance": arrays["score"], "gain": gain, "first": first}
+        place = np.where(levers & (gain > 0), ahead + 1, 0)
+        return {"importance": importance, "performance": arrays["score"], "gain": gain, "place": place.astype(float)}
 
     joined = Inference({**index.scores.estimate, "total": fit.inference.estimate["total"]},
                        {**index.scores.draws, "total": fit.inference.draws["total"]}, fit.inference.n,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 from threadpoolctl import threadpool_limits
 
 from tcslib.inference.moments import Missing, Moments, MomentSource
@@ -143,7 +143,7 @@ def limits(estimate: np.ndarray, draws: np.ndarray, df: int, how: str, bounds: B
     slope = {"proportion": lambda e: 1 / (e * (1 - e)), "correlation": lambda e: 1 / (1 - e ** 2),
              "none": np.ones_like}[bounds](estimate)
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = stats.t.ppf(1 - tail, df) * se * slope
+        half = special.stdtrit(df, 1 - tail) * se * slope
         return back(there(estimate) - half), back(there(estimate) + half)
 
 
@@ -167,7 +167,8 @@ def infer(statistic: OfMoments, responses: Responses, replicates: Replicates, it
     def run(chunks: range) -> dict[str, np.ndarray]:
         return statistic(source.block(chunks), _draws_of(fitted, chunks))
 
-    return _collect(sample, run, source.budget(), replicates, source.n, source.n_eff)
+    results = replicates.count * sum(value.nbytes for value in sample.values())
+    return _collect(sample, run, source.budget(results), replicates, source.n, source.n_eff)
 
 
 def infer_rows(statistic: OfRows, responses: Responses, replicates: Replicates, items: Sequence[str], *,

@@ -20,7 +20,7 @@ from tcslib.weighting.weights import kish
 
 Missing = Literal["pairwise", "mean", "listwise"]
 MOST_CHUNKS = 4          # more at a time is slower: the arrays leave the processor's cache
-_TILE = 2_000_000          # numbers in one tile of products; fixed, so that no setting changes a last digit
+_TILE = 500_000          # numbers in one tile of products; fixed, so that no setting changes a last digit
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,11 +129,11 @@ class MomentSource:
                 sums[inside] += np.add.reduceat(self._products(slice(a, b)), at, axis=0)
             yield present[groups], sums
 
-    def budget(self) -> int:
-        """Chunks of replicates whose moments fit into the memory setting at a time, with room to compute on them."""
+    def budget(self, results: float = 0) -> int:
+        """Chunks of replicates whose moments fit into the memory setting at a time, beside so many bytes of results."""
         per_replicate = 8 * (self.columns + 6 * self.p * self.p + 40 * self.p)
         fixed = 8 * (4 * _TILE + 3 * self._z.size)
-        room = self.replicates.memory_mb * 1e6 / self.replicates.workers - fixed
+        room = (self.replicates.memory_mb * 1e6 - results) / self.replicates.workers - fixed
         return min(MOST_CHUNKS, max(1, int(room / per_replicate) // CHUNK))
 
     @cached_property

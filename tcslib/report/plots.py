@@ -87,7 +87,7 @@ def clean_svg(svg: str, prefix: str, width: float, height: float) -> str:
 
 
 def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estimate", low: str = "low",
-              high: str = "high", color: str = ACCENT, marker: str = "o", size: float = 6) -> None:
+              high: str = "high", color: str = ACCENT, marker: str = "o", size: float = 7) -> None:
     """Estimates as dots with capped 95% intervals, one per row, at heights ``y``."""
     x = frame[estimate].to_numpy(float)
     reach = [(x - frame[low].to_numpy(float)).clip(min=0), (frame[high].to_numpy(float) - x).clip(min=0)]

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from markupsafe import Markup
-from scipy import stats
+from scipy import special
 
 from tcslib.index.importance import FIRST, RISE
 from tcslib.report.context import Context
@@ -29,7 +29,7 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     actions = results.get("priorities", [])
     target = context.label(index["construct"])
     lead = words("summary.lead", name=actions[0]["label"]) if actions else words("summary.lead_none")
-    seen = (stats.t.ppf(0.975, max(index["df"], 1)) + stats.norm.ppf(POWER)) * math.sqrt(2) * index["se"]
+    seen = (special.stdtrit(max(index["df"], 1), 0.975) + special.ndtri(POWER)) * math.sqrt(2) * index["se"]
     top = _nice(max([a["high"] for a in actions], default=1.0))
     return {
         "headline": words("summary.headline", target=target, score=words.number(index["score"], 1), lead=lead),
@@ -63,7 +63,7 @@ def _action(context: Context, action: Mapping[str, Any], top: float) -> dict[str
             "now": words("summary.now", score=words.number(action["performance"], 1), rise=words.number(RISE, 0)),
             "gain": words.number(action["gain"], 1, True),
             "interval": words.interval(action["low"], action["high"], 1, True),
-            "reruns": words("summary.reruns", count=words.number(100 * certainty, 0)),
+            "reruns": words("summary.reruns" if action["among_first"] else "summary.reruns_place", count=words.number(100 * certainty, 0)),
             "mini": mini_interval(action["gain"], action["low"], action["high"], top)}
 
 

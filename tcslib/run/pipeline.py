@@ -10,13 +10,17 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tcslib.errors import InputRefused, RunFailed
-from tcslib.run.manifest import LIBRARY, NOTEBOOKS, inputs, run_id
+from tcslib.run.kernels import Kernels
+from tcslib.run.manifest import NOTEBOOKS, inputs, run_id
 from tcslib.run.publish import point_to_latest, publish, published, sweep
 from tcslib.run.stages import STAGES
 from tcslib.study.load import Study
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import KernelManager
 
 PARAMETERS = ("params", "stage_in", "stage_out")
 _RUN, _SECONDS = ".run-", 1800          # a cell that takes longer is taken for hung
@@ -84,12 +88,14 @@ def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], ma
     executed = []
     try:
         (work / "log").mkdir(parents=True)
-        for number, notebook in enumerate(notebooks):
-            began = time.monotonic()
-            stage_in = work / STAGES[number - 1] if number else None
-            executed.append(_execute(study, notebook, stage_in, work / STAGES[number], work / "log", log))
-            say(f"  {number + 1}/{len(notebooks)}  {notebook.stem[2:].replace('_', ' '):<20} "
-                f"{time.monotonic() - began:5.1f} s")
+        with Kernels(len(notebooks), study.root) as kernels:
+            for number, notebook in enumerate(notebooks):
+                began = time.monotonic()
+                stage_in = work / STAGES[number - 1] if number else None
+                executed.append(_execute(study, notebook, kernels.take(), stage_in, work / STAGES[number], work / "log",
+                                         log))
+                say(f"  {number + 1}/{len(notebooks)}  {notebook.stem[2:].replace('_', ' '):<20} "
+                    f"{time.monotonic() - began:5.1f} s")
         began = time.monotonic()
         version, dropped = publish(study, work, executed, made_of, reports, STAGES)
         for stage in (*STAGES, "log"):
@@ -119,7 +125,8 @@ def check_parameters(notebook: Path) -> None:
                            "expected in one cell tagged `parameters`. Restore the cell.", f"notebooks/{notebook.name}")
 
 
-def _execute(study: Study, notebook: Path, stage_in: Path | None, stage_out: Path, logs: Path, kept: Path) -> Path:
+def _execute(study: Study, notebook: Path, kernel: KernelManager, stage_in: Path | None, stage_out: Path, logs: Path,
+             kept: Path) -> Path:
     """One notebook through papermill; a failing cell becomes one line that names its heading and the log."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # a second of grammars nobody here needs
     import papermill
@@ -128,10 +135,9 @@ def _execute(study: Study, notebook: Path, stage_in: Path | None, stage_out: Pat
     target = logs / notebook.name
     settings = {"params": str(study.root / study.path), "stage_in": str(stage_in or ""), "stage_out": str(stage_out)}
     try:
-        with _kernel_environment():
-            papermill.execute_notebook(str(notebook), str(target), settings, kernel_name="python3", cwd=str(study.root),
-                                       progress_bar=False, execution_timeout=_SECONDS, start_timeout=120,
-                                       request_save_on_cell_execute=False)
+        papermill.execute_notebook(str(notebook), str(target), settings, kernel_name="python3", cwd=str(study.root),
+                                   progress_bar=False, execution_timeout=_SECONDS, start_timeout=120,
+                                   request_save_on_cell_execute=False, km=kernel)
     except PapermillExecutionError as error:
         log = _keep(target, kept)
         shown = os.path.relpath(log, study.root) if log.is_relative_to(study.root) else str(log)
@@ -168,22 +174,3 @@ def _keep(executed: Path, kept: Path) -> Path:
     kept.mkdir(parents=True, exist_ok=True)
     shutil.copy(executed, kept / f"failed-{executed.name}")
     return kept / f"failed-{executed.name}"
-
-
-class _kernel_environment:
-    """Settings the kernels inherit: one BLAS thread and a fixed hash seed, so that equal runs give equal bytes."""
-
-    _SET = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
-            "MKL_NUM_THREADS": "1", "MPLBACKEND": "svg", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-
-    def __enter__(self) -> None:
-        path = os.pathsep.join([str(LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-        self._before = {key: os.environ.get(key) for key in (*self._SET, "PYTHONPATH")}
-        os.environ.update(self._SET | {"PYTHONPATH": path})
-
-    def __exit__(self, *_: object) -> None:
-        for key, value in self._before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value

@@ -26,7 +26,7 @@ _VIEWS = {
     "achieved": "cleaning", "items": "measurement", "reliability": "measurement", "loadings": "measurement",
     "cross_check": "measurement", "paths": "structure", "explained": "structure", "index_score": "structure",
     "scores": "structure", "priorities": "structure", "loyalty_score": "loyalty", "recommendation": "loyalty",
-    "curve": "loyalty",
+    "curve": "loyalty", "segments": "groups", "brands": "groups",
 }
 
 

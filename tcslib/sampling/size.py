@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def size_for_mean(margin: float, sd: float, *, level: float = 0.95, deff: float 
     ``n0 = (z sd / margin)²``, then the design effect, then ``n0 / (1 + n0 / N)``, then the response rate. Margin and sd
     (divisor N - 1) in the same units, for the index points.
     """
-    z = stats.norm.ppf((1 + level) / 2)
+    z = special.ndtri((1 + level) / 2)
     return _finish("margin", (z * sd / margin) ** 2, deff, population, response)
 
 
@@ -53,17 +53,17 @@ def size_for_change(change: float, sd: float, *, level: float = 0.95, power: flo
 
     ``n = 2 sd² (z_{α/2} + z_β)² / change²`` per wave.
     """
-    z = stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power)
+    z = special.ndtri((1 + level) / 2) + special.ndtri(power)
     return _finish("change", 2 * (sd * z / change) ** 2, deff, population, response)
 
 
 def margin_of(n: float, sd: float, *, level: float = 0.95, deff: float = 1.0, population: float | None = None) -> float:
     """Half-width of the interval of a mean from n answers, in the units of sd."""
     fpc = 1.0 if population is None else max(0.0, 1 - n / population)
-    return float(stats.norm.ppf((1 + level) / 2) * sd * math.sqrt(deff * fpc / n))
+    return float(special.ndtri((1 + level) / 2) * sd * math.sqrt(deff * fpc / n))
 
 
 def change_seen(n: float, sd: float, *, level: float = 0.95, power: float = 0.8, deff: float = 1.0) -> float:
     """Smallest change between two independent waves of n answers that is seen with that power, in the units of sd."""
-    z = stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power)
+    z = special.ndtri((1 + level) / 2) + special.ndtri(power)
     return float(z * sd * math.sqrt(2 * deff / n))

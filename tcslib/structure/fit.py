@@ -85,6 +85,8 @@ def pls(responses: Responses, model: Model, settings: PlsSettings | None = None,
     replicates = replicates or replicate(responses)
     solver = PlsSolver(model, settings)
     check_items(responses, model)
+    if missing == "mean":
+        check_never_asked(responses, model)
 
     def statistic(moments: Moments, _: Arrays) -> dict[str, np.ndarray]:
         solution = solver.solve(moments.cov)
@@ -101,6 +103,14 @@ def pls(responses: Responses, model: Model, settings: PlsSettings | None = None,
         raise NotEstimable("two predecessors of a construct carry the same information, so their paths cannot be told "
                            "apart. Merge them.", "PLS")
     return PlsFit(model, settings, missing, responses, replicates, inference)
+
+
+def check_never_asked(responses: Responses, model: Model) -> None:
+    """Refuse to fill in answers to questions that were never put, or about what was never experienced."""
+    kinds = responses.kinds.loc[responses.domain, model.items].isin(["not_asked", "no_experience"])
+    if found := [item for item in model.items if kinds[item].any()]:
+        raise InputRefused(f"`mean` would invent answers to questions never asked or never experienced "
+                           f"({', '.join(found[:5])}). Use pairwise.", "pls.missing")
 
 
 def check_items(responses: Responses, model: Model) -> None:

@@ -106,6 +106,7 @@ def load(path: str | Path) -> Study:
     questionnaire = resolve_questionnaire(params, model, refuse) if model else {}
     _check_files(params, root, refuse)
     _check_shares(params, refuse)
+    _check_version(params, refuse)
     refuse_all(faults)
     assert model is not None
     return Study(params, model, questionnaire, root, shown, {dotted(a): f for a, f in origins.items()})
@@ -232,6 +233,14 @@ def _check_shares(params: StudyParams, refuse: Any) -> None:
         if total != params.plan.population:
             refuse("plan.population", f"{params.plan.population:,} differs from the strata's total {total:,}. "
                                       "Drop it or correct it.")
+
+
+def _check_version(params: StudyParams, refuse: Any) -> None:
+    """Refuse what has a key but no code behind it yet: a setting passed over in silence would be a wrong report."""
+    if params.language != "en":
+        refuse("language", "reports in Chinese are not available in this version. Write en.")
+    if params.compare.previous is not None:
+        refuse("compare.previous", "comparing waves is not available in this version. Drop the line.")
 
 
 def item_names(study: Study) -> list[str]:

@@ -88,13 +88,6 @@ class Design:
         return Design(self.ids[keep], self.weights[keep], None if self.strata is None else self.strata[keep],
                       None if self.clusters is None else self.clusters[keep], self.sample)
 
-    def describe(self) -> str:
-        """One line for a reviewer: strata, PSUs, degrees of freedom."""
-        if self.strata is None and self.clusters is None:
-            return f"{len(self.ids)} respondents drawn one by one, {self.df} df"
-        unit = "PSUs" if self.clusters is not None else "respondents"
-        return f"{self.strata_count} strata, {self.units} {unit}, {self.df} df"
-
 
 def check_weights(weights: np.ndarray, column: str, rows: Sequence[int], where: str) -> None:
     """Refuse weights that are missing, infinite, negative or all zero, naming file rows.

@@ -108,7 +108,8 @@ def adjustment(responses: Responses, where: str = "study") -> Adjustment:
     joint, group = np.unique(np.column_stack(keys), axis=0, return_inverse=True)
     group = group.ravel()
     rows = np.bincount(group).astype(float)
-    weight = np.bincount(group, design.weights) / rows
+    order = np.argsort(design.ids, kind="stable")          # the last digits of a sum shall not depend on the file's order
+    weight = np.bincount(group[order], design.weights[order]) / rows
     return Adjustment(group, joint[:, 0], joint[:, 1], weight, rows, coded, plan.trim)
 
 

@@ -119,8 +119,11 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
                context.column("n", table["n"], "count"), context.column("sum", table["sum"], "count"),
                context.column("smallest", table["low"], "score"), context.column("largest", table["high"], "score"),
                context.column("deff", table["deff"], "coef"), context.column("n_eff", table["n_eff"], "count")]
+    design, stated = answers.design, context.study.params.design
+    drawn = words("cleaning.design", strata=words.number(design.strata_count, 0), units=words.number(design.units, 0),
+                  df=words.number(design.df, 0)) if stated.strata or stated.clusters else words("cleaning.design_plain")
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
-              "design": answers.design.describe()}
+              "design": drawn + (" " + words("cleaning.fpc") if stated.fpc else "")}
     numbers = {"n_eff": n_eff, "design": design_numbers(answers), "weighting": {"deff": deff, "steps": table.to_dict("records")}}
     equal = bool(np.isclose(deff, 1.0))
     if equal and len(table) == 1:

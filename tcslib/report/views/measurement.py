@@ -98,14 +98,13 @@ def loadings(context: Context, fit: PlsFit) -> View:
 
     def paint(axes: Any, narrow: bool) -> None:
         axes.axvline(LOADING_LEAST, color=INK3, linewidth=1, linestyle=(0, (2, 3)))
-        axes.axvline(0, color=INK3, linewidth=1)
         intervals(axes, table, where)
         axes.set_ylim(where[-1] + 0.8, -1.6)
         axes.set_yticks([*where, *heads.values()],
                         [*table["item"], *(context.label(c) for c in heads)])
         for label in axes.get_yticklabels()[len(where):]:
             label.set(fontweight="bold", color=INK2)
-        axes.set_xlim(min(0, table["low"].min()) - 0.02, 1.02)
+        axes.set_xlim(np.floor(10 * min(table["low"].min(), 0.6)) / 10, 1.02)
 
     counts = {"weak": words.number(len(weak), 0), "items": words.number(len(table), 0),
               "limit": words.number(LOADING_LEAST, 3), "names": words.listed(weak["item"].tolist())}

@@ -42,8 +42,8 @@ def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: 
                      response=words.share(plan.response), eligible=words.share(plan.eligible),
                      power=words.share(plan.power))
     answer = words("plan.answer", n=words.number(n, 0), margin=words.number(plan.margin, 1),
-                   change=words.number(plan.change, 1), seen=words.number(
-                       change_seen(n, plan.sd, power=plan.power, deff=plan.deff), 1))
+                   margin_n=words.number(margin.n, 0), change=words.number(plan.change, 1),
+                   change_n=words.number(change.n, 0))
     table = context.table("sample_size", data, columns, settings,
                           {"margin_n": words.number(margin.n, 0), "change_n": words.number(change.n, 0)})
     return View([Finding(answer, "answer"), table],

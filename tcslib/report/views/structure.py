@@ -153,7 +153,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
                context.interval_column(table, 1, "performance_low", "performance_high"),
                Column(words("head.gain", rise=blanks["rise"]), [words.number(v, 1, signed=True) for v in table["gain"]]),
                context.interval_column(table, 1, "gain_low", "gain_high", signed=True),
-               Column(words("head.certainty"), [words.share(c) if lever else words("structure.no_lever") for c, lever in
+               Column(words("head.certainty" if found.more_than_first else "head.same_place"), [words.share(c) if lever else words("structure.no_lever") for c, lever in
                                                 zip(table["certainty"], table["lever"], strict=True)])]
     settings = context.settings(found.inference, found.index.fit.describe(), words("settings.gain", **blanks))
     shown: list[Any] = [_map(context, table, first, settings, blanks),
@@ -162,7 +162,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
                 "action": context.study.words(found.index.fit.model[r["construct"]].action,
                                               words("structure.action", name=context.label(r["construct"]))),
                 "performance": r["performance"], "gain": r["gain"], "low": r["gain_low"], "high": r["gain_high"],
-                "certainty": r["certainty"]} for _, r in first.iterrows()]
+                "certainty": r["certainty"], "among_first": found.more_than_first} for _, r in first.iterrows()]
     return View(shown, {"priorities": actions})
 
 

@@ -1,0 +1,1 @@
+"""Brands and segments set side by side on one measure."""

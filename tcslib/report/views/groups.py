@@ -1,0 +1,77 @@
+"""Groups compared: brands and segments on one measure, small groups hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tcslib.compare.groups import GroupScores
+from tcslib.report.context import Context
+from tcslib.report.records import Column, Finding, Table, View
+
+
+def hidden(n: np.ndarray, least: int) -> np.ndarray:
+    """Groups too small to show; when only one is, the next smallest too, so that it cannot be worked out by subtraction.
+
+    Groups without anybody are no group.
+    """
+    out = n < least
+    if out.sum() == 1 and len(n) > 1:
+        out[np.argsort(np.where(out, np.iinfo(int).max, n), kind="stable")[0]] = True
+    return out
+
+
+def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.DataFrame]:
+    words, table = context.words, found.table()
+    hide, few = hidden(found.n, context.min_cell), found.n < context.study.params.report.min_base
+    own = (table["group"] == found.reference).to_numpy()
+
+    def cells(values: Sequence[str], skip: np.ndarray) -> list[str]:
+        return [words("format.hidden") if h else "–" if s else v for v, h, s in zip(values, hide, skip, strict=True)]
+
+    nobody = np.zeros(len(table), dtype=bool)
+    marks = [f"{g} ({words('format.few')})" if f and not h else g for g, f, h in zip(table["group"], few, hide, strict=True)]
+    columns = [Column(words(f"head.{name}") if words.has(f"head.{name}") else found.column, marks, "left"),
+               Column(words("head.n"), cells([words.number(v, 0) for v in table["n"]], nobody)),
+               Column(words("head.score"), cells([words.number(v, 1) for v in table["estimate"]], nobody)),
+               Column(context.ci(), cells([words.interval(a, b, 1) for a, b in zip(table["low"], table["high"],
+                                                                                  strict=True)], nobody)),
+               Column(words("head.difference", reference=found.reference or words("groups.rest")),
+                      cells([words.number(v, 1, True) for v in table["difference"]], own)),
+               Column(context.ci(), cells([words.interval(a, b, 1, True) for a, b in zip(
+                   table["difference_low"], table["difference_high"], strict=True)], own))]
+    table.loc[hide, [c for c in table.columns if c not in {"group", "method", "df"}]] = np.nan
+    blanks = {"construct": context.label(found.construct), "column": found.column}
+    settings = context.settings(found.inference, words(f"settings.{name}"),
+                                words("settings.hidden", cell=words.number(context.min_cell, 0)) if hide.any() else "")
+    title = words(f"table.{name}.{_verdict(table[~hide])}", **blanks)
+    return context.table(name, table.drop(columns="method"), columns, settings, blanks, title=title), table
+
+
+def _verdict(table: pd.DataFrame) -> str:
+    """Whether any difference is clear of zero, by its own interval."""
+    return "title" if ((table["difference_low"] > 0) | (table["difference_high"] < 0)).any() else "title_none"
+
+
+def segments(context: Context, found: Sequence[GroupScores]) -> View:
+    """One table per segment column, or a sentence where the study names none."""
+    if not found:
+        return View([Finding(context.words("groups.no_segments"))], {"segments": []})
+    shown, numbers = [], []
+    for each in found:
+        table, data = _table(context, each, "segments")
+        shown.append(Table(**{**vars(table), "name": f"segments_{each.column}"}))
+        numbers += [{"column": each.column, **row} for row in data.drop(columns="method").to_dict("records")]
+    return View(shown, {"segments": numbers})
+
+
+def brands(context: Context, found: GroupScores | None) -> View:
+    """The client beside its rivals, or a sentence where only the client was rated."""
+    words = context.words
+    if found is None:
+        return View([Finding(words("groups.no_brands"))], {"brands": []})
+    table, data = _table(context, found, "brands")
+    return View([Finding(words("groups.brands", own=found.reference)), table],
+                {"brands": data.drop(columns="method").to_dict("records")})

@@ -1,0 +1,67 @@
+"""A fresh kernel for every notebook, made ready while the one before it works.
+
+Most of a short notebook's time goes into starting a kernel and importing pandas, scipy and seaborn. One kernel is
+always started ahead, so that this happens beside the work. None is used twice.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcslib.errors import RunFailed
+from tcslib.run.manifest import LIBRARY
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import KernelManager
+
+# one BLAS thread and a fixed hash seed: equal runs give equal bytes
+_SETTINGS = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
+             "MKL_NUM_THREADS": "1", "MPLBACKEND": "svg", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+_READY = "--IPKernelApp.exec_lines=__import__('tcslib.run.warm')"
+
+
+class Kernels:
+    """Kernels in a row: ``take`` one, and the next is being made ready. A context manager that leaves none behind."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        self._left, self._folder = count, folder
+        self._next: KernelManager | None = None
+        self._taken: list[KernelManager] = []
+
+    def __enter__(self) -> Kernels:
+        self._next = self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for manager in (*self._taken, *([self._next] if self._next else [])):
+            if manager.has_kernel:
+                manager.shutdown_kernel(now=True)
+
+    def take(self) -> KernelManager:
+        """A kernel nobody has used."""
+        self.release()
+        if self._next is None:
+            raise RunFailed("no kernel is left to take.", "run")
+        self._taken.append(self._next)
+        self._next = self._start() if self._left else None
+        return self._taken[-1]
+
+    def release(self) -> None:
+        """End the kernels that were taken."""
+        for manager in self._taken:
+            if manager.has_kernel:
+                manager.shutdown_kernel(now=True)
+        self._taken.clear()
+
+    def _start(self) -> KernelManager:
+        from jupyter_client.manager import KernelManager
+
+        self._left -= 1
+        path = os.pathsep.join([str(LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+        # without encryption the kernel writes a warning to the terminal
+        manager = KernelManager(kernel_name="python3", transport_encryption="auto")
+        manager.start_kernel(cwd=str(self._folder), env={**os.environ, **_SETTINGS, "PYTHONPATH": path},
+                             extra_arguments=[_READY])
+        return manager
