@@ -17,6 +17,7 @@ from scipy import stats
 
 from tcslib.errors import InputRefused
 from tcslib.inference.infer import Arrays, Inference, infer_rows, limits
+from tcslib.inference.moments import MomentSource
 from tcslib.inference.quantiles import weighted_quantile
 from tcslib.inference.replicates import Replicates, replicate
 from tcslib.loyalty.recommendation import nps
@@ -47,21 +48,22 @@ def awkward(respond: Respond) -> Responses:
     x = np.clip(np.rint(6 + 1.4 * common + 1.3 * rng.normal(0, 1, (n, 8))), 1, 10)
     x[rng.random(x.shape) < 0.05] = np.nan
     return respond(pd.DataFrame(x, [f"r{i:04d}" for i in range(n)], [f"Q{j}" for j in range(8)]),
-                   weights=rng.lognormal(0, 0.5, n), strata=[f"s{h}" for h in stratum], clusters=[f"c{c}" for c in cluster],
+                   weights=rng.lognormal(0, 0.5, n), strata=[f"s{h}" for h in stratum],
+                   clusters=[f"c{c}" for c in cluster],
                    background={"sex": rng.choice(["f", "m"], n), "age": rng.choice(["18-34", "35-54", "55+"], n)},
                    rake={"sex": {"f": 0.52, "m": 0.48}, "age": {"18-34": 0.3, "35-54": 0.4, "55+": 0.3}})
 
 
 MODEL = Model((Construct("Quality", ("Q0", "Q1", "Q2")), Construct("Satisfaction", ("Q3", "Q4", "Q5")),
                Construct("Loyalty", ("Q6", "Q7"))),
-              (("Quality", "Satisfaction"), ("Satisfaction", "Loyalty"), ("Quality", "Loyalty")), "Satisfaction", "Loyalty")
+              (("Quality", "Satisfaction"), ("Satisfaction", "Loyalty"), ("Quality", "Loyalty")), "Satisfaction")
 
 
 def shuffled(responses: Responses, seed: int) -> Responses:
     """The same file with its rows in another order."""
     order = np.random.default_rng(seed).permutation(len(responses))
-    return replace(responses, answers=responses.answers.iloc[order], background=responses.background.iloc[order],
-                   kinds=responses.kinds.iloc[order], domain=responses.domain[order], design=responses.design.take(order))
+    frames = {name: getattr(responses, name).iloc[order] for name in ("answers", "kinds", "background")}
+    return replace(responses, **frames, domain=responses.domain[order], design=responses.design.take(order))
 
 
 def same(one: Inference, other: Inference) -> None:
@@ -86,9 +88,13 @@ def test_the_order_of_rows_does_not_matter(seed: int, plain: PlsFit) -> None:
     same(nps(plain.responses, "Q7", plain.replicates).inference, nps(other, "Q7", replicate(other, 400)).inference)
 
 
-@pytest.mark.parametrize(("memory_mb", "workers"), [(50, 1), (80, 1), (50, 2), (500, 2)])
-def test_memory_and_workers_do_not_matter(memory_mb: int, workers: int, plain: PlsFit) -> None:
+@pytest.mark.parametrize(("memory_mb", "workers", "chunks", "kept"), [
+    (1, 1, 1, False), (17, 1, 2, True), (500, 1, 4, True), (1, 2, 1, False), (500, 2, 4, True)])
+def test_memory_and_workers_do_not_matter(memory_mb: int, workers: int, chunks: int, kept: bool, plain: PlsFit) -> None:
+    """Blocks of one, two and four chunks, products kept or formed anew for each block, one thread or two."""
     other = replicate(plain.responses, 400, memory_mb=memory_mb, workers=workers)
+    source = MomentSource(plain.responses.matrix(MODEL.items), other, plain.responses.domain)
+    assert (source.budget(), source._kept is not None) == (chunks, kept)          # the settings do differ
     same(plain.inference, pls(plain.responses, MODEL, replicates=other).inference)
     same(nps(plain.responses, "Q7", plain.replicates).inference, nps(plain.responses, "Q7", other).inference)
 
@@ -275,7 +281,8 @@ def test_quantiles_are_those_of_the_survey_package(design: str, api: Callable[[s
     assert [weighted_quantile(x, weights, q)[0] for q in known["q"]] == known["est"]
     # values of their own for each weighting, missing ones left out
     twice = np.append(x, np.nan)[None].repeat(2, axis=0)
-    assert weighted_quantile(twice, np.append(weights, [[1.0]], axis=1).repeat(2, axis=0)).tolist() == [known["est"][1]] * 2
+    weights = np.append(weights, [[1.0]], axis=1).repeat(2, axis=0)
+    assert weighted_quantile(twice, weights).tolist() == [known["est"][1]] * 2
 
 
 def test_the_quantile_of_equal_weights_meets_its_fraction_exactly() -> None:

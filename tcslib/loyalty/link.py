@@ -10,6 +10,7 @@ import pandas as pd
 
 from tcslib.index.scoring import Index, respondent_scores
 from tcslib.inference.infer import Arrays, Inference, infer_rows
+from tcslib.structure.pls import solve_spd
 from tcslib.survey.responses import Responses
 
 BANDS = (0.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
@@ -47,11 +48,15 @@ def loyalty_curve(index: Index, satisfaction: str, loyalty: str, edges: Sequence
     """
     scores = respondent_scores(index)[[satisfaction, loyalty]]
     fit = index.fit
-    known = fit.responses.domain & scores.notna().all(axis=1).to_numpy()
+    known = fit.responses.domain & scores.notna().all(axis=1).to_numpy() & (fit.responses.design.weights > 0)
     responses: Responses = replace(fit.responses, answers=scores, domain=known)
-    inside, total = fit.replicates.sample_weights[known], fit.replicates.sample_weights[known].sum()
-    centre = float((inside * scores[satisfaction].to_numpy()[known]).sum() / total)
-    grid = np.linspace(*np.quantile(scores[satisfaction].to_numpy()[known], [0.02, 0.98]), 41)
+    rows = np.flatnonzero(known)[np.argsort(fit.responses.design.ids[known], kind="stable")]
+    level, inside = scores[satisfaction].to_numpy()[rows], fit.replicates.sample_weights[rows]
+    centre = float((inside * level).sum() / inside.sum())
+    grid = np.linspace(*np.quantile(level, [0.02, 0.98]), 41)
+
+    def bands(x: np.ndarray) -> np.ndarray:
+        return np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
 
     def basis(x: np.ndarray) -> np.ndarray:
         z = (x - centre) / 10
@@ -59,17 +64,16 @@ def loyalty_curve(index: Index, satisfaction: str, loyalty: str, edges: Sequence
 
     def statistic(rows: np.ndarray, weights: np.ndarray, _: Arrays) -> dict[str, np.ndarray]:
         x, y = rows.T
-        band = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
-        member = (band[:, None] == np.arange(len(edges) - 1)).astype(float)
+        member = (bands(x)[:, None] == np.arange(len(edges) - 1)).astype(float)
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = (weights @ (member * y[:, None])) / (weights @ member)
         a = basis(x)
-        gram = (weights @ (a[:, :, None] * a[:, None, :]).reshape(len(a), -1)).reshape(-1, 3, 3)
-        beta = np.linalg.solve(gram, (weights @ (a * y[:, None]))[:, :, None])[:, :, 0]
+        share = weights / weights.sum(axis=1, keepdims=True)
+        gram = (share @ (a[:, :, None] * a[:, None, :]).reshape(len(a), -1)).reshape(-1, 3, 3)
+        # NaN where a replicate holds fewer than three levels of satisfaction
+        beta = solve_spd(np.ascontiguousarray(np.moveaxis(gram, 0, -1)), (share @ (a * y[:, None])).T[:, None])[:, 0].T
         return {"mean": mean, "coefficients": beta, "curve": beta @ basis(grid).T}
 
-    x = scores[satisfaction].to_numpy()[known]
-    counts = np.bincount(np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2),
-                         minlength=len(edges) - 1)
+    counts = np.bincount(bands(level), minlength=len(edges) - 1)
     found = infer_rows(statistic, responses, fit.replicates, [satisfaction, loyalty])
     return LoyaltyCurve(found, tuple(edges), grid, counts)

@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from tcslib.report.routing import NARROW, WIDE, Array, Frame, Route, place, route
+from tcslib.report.routing import NARROW, WIDE, Array, Frame, Route, lay_out, route
 from tcslib.report.wording import Words
 from tcslib.study.models import Model, read_preset
 
@@ -128,15 +128,16 @@ def _place_labels(lines: list[Route], texts: list[list[str]], at: Array, frame: 
 
 def _overlaps(a: Array, b: Array) -> Array:
     """(c, d) booleans: rectangle of ``a`` and rectangle of ``b`` have area in common."""
-    return ((a[:, None, :2] < b[:, 2:]) & (b[:, :2] < a[:, None, 2:])).all(-1)
+    return np.all((a[:, None, :2] < b[:, 2:]) & (b[:, :2] < a[:, None, 2:]), axis=-1)
 
 
 # -- SVG -------------------------------------------------------------------------------------------------------------
 
 def _draw(frame: Frame, given: Array | None, names: list[str], edges: Array, labels: Mapping[str, str],
           paths: pd.DataFrame, r2: Mapping[str, float], words: Words, target: str) -> str:
-    at = place(len(names), edges, frame) if given is None else given
-    routes = route(at, edges, 1 + 8 * paths["estimate"].abs().fillna(0).to_numpy(float), frame)
+    widths = 1 + 8 * paths["estimate"].abs().fillna(0).to_numpy(float)
+    at, routes = (lay_out(len(names), edges, widths, frame) if given is None else
+                  (given, route(given, edges, widths, frame)[0]))
     clear = ((paths["low"] > 0) | (paths["high"] < 0)).tolist()
     texts = [[words.number(b, 2), words.interval(low, high, 2)][:2 if frame.wide else 1]
              for b, low, high in zip(paths["estimate"], paths["low"], paths["high"], strict=True)]
@@ -146,7 +147,7 @@ def _draw(frame: Frame, given: Array | None, names: list[str], edges: Array, lab
                         *(r.at(np.linspace(0, 1, 60))[:, 1] + side * r.width / 2 for r in routes for side in (-1, 1))])
     move = np.array([0, 3 - y.min()])
     parts = [*(_line(frame, e, routes[e], clear[e], move) for e in range(len(routes))),
-             *(_box(frame, k, at[k] + move, fit(labels.get(name, name), frame.box[0] - 8, frame.label), r2.get(name),
+             *(_box(frame, k, at[k] + move, fit(labels.get(name, name), frame.box[0] - 5, frame.label), r2.get(name),
                     words, name == target) for k, name in enumerate(names)),
              *(_label(frame, e, texts[e], clear[e], places[e][0] + np.tile(move, 2), places[e][1])
                for e in range(len(routes)))]

@@ -7,6 +7,7 @@ rounded before they are compared: what ties on one machine must tie on every oth
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 Array = np.ndarray
 
 # What a fault costs: the pixels of detour that are taken to avoid it.
-_THROUGH, _CROSSING, _BACKWARD, _CRAMPED, _FORBIDDEN = 200.0, 300.0, 120.0, 300.0, 5000.0
+_THROUGH, _CROSSING, _BACKWARD, _CRAMPED, _FORBIDDEN = 300.0, 300.0, 120.0, 300.0, 5000.0
+_STEP = 110.0                       # a step on the grid, whichever way
 _ROOM, _MARGIN = 40.0, 9.0          # between joined boxes, for the label; between a line and a box or line it passes
 _T = np.linspace(0, 1, 25)
 _BOWS = (0.0, 0.08, -0.08, 0.18, -0.18, 0.32, -0.32, 0.5, -0.5, 0.75, -0.75)    # sideways, as shares of the distance
@@ -40,7 +42,7 @@ class Frame:
 
 
 WIDE = Frame(True, "pd-w-", 756, (116, 56), (250, 112), 12.5, 11.5)
-NARROW = Frame(False, "pd-n-", 328, (90, 52), (117, 106), 12, 11)
+NARROW = Frame(False, "pd-n-", 328, (86, 52), (118, 106), 12, 11)
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ def _cross(ax: Array, ay: Array, bx: Array, by: Array, cx: Array, cy: Array, dx:
 
 # -- boxes -----------------------------------------------------------------------------------------------------------
 
-def place(count: int, edges: Array, frame: Frame) -> Array:
-    """Lay out any acyclic model.
+def lay_out(count: int, edges: Array, widths: Array, frame: Frame) -> tuple[Array, list[Route]]:
+    """Place and join the boxes of any acyclic model.
 
     Parameters
     ----------
@@ -90,39 +92,60 @@ def place(count: int, edges: Array, frame: Frame) -> Array:
         Number of boxes, k.
     edges
         (e, 2) positions of source and target.
+    widths
+        Line widths, (e,).
     frame
         The drawing's sizes.
 
     Returns
     -------
-    Centres (k, 2) in pixels. Boxes start in layers by their longest path from an exogenous one, more layers than there
-    is width for folded together; then they move and swap on a grid with half steps across the flow while it helps.
+    Centres (k, 2) in pixels and a route for every edge: of some good placements the first whose paths neither cross nor
+    touch a foreign box, else the one with the fewest such faults.
+    """
+    best: tuple[int, Array, list[Route]] | None = None
+    for at in _placements(count, edges, frame):
+        routes, faults = route(at, edges, widths, frame)
+        if best is None or faults < best[0]:
+            best = faults, at, routes
+        if not faults:
+            break
+    assert best is not None
+    return best[1:]
+
+
+def _placements(count: int, edges: Array, frame: Frame) -> Iterator[Array]:
+    """Good placements (k, 2), on a narrow grid first.
+
+    Boxes start in layers by their longest path from an exogenous one, more layers than the drawing has room for folded
+    together; then they move and swap on a grid with half steps across the flow for as long as it helps.
     """
     layer = np.zeros(count, dtype=int)
     for _ in range(count):
         np.maximum.at(layer, edges[:, 1], layer[edges[:, 0]] + 1)
     depth = int(layer.max()) + 1
-    fewest, most = (math.ceil(count / 4), 4) if frame.wide else (math.ceil(count / 3) + 1, max(4, count // 2 + 1))
-    steps = min(max(depth, fewest), most)
-    across = math.ceil(count / steps) + 1 if frame.wide else 3
-    pitch = np.array(frame.pitch)
-    if frame.wide and steps > 1:
-        pitch[0] = min(pitch[0], (frame.width - 16 - frame.box[0]) / (steps - 1))
-    grid = np.array([(u, v / 2) for u in range(steps) for v in range(2 * across - 1)])
-    cells = (grid if frame.wide else grid[:, ::-1]) * pitch
-    column = np.round(layer * (steps - 1) / max(1, depth - 1)).astype(int)
-    found = []
-    for order in (range(count), reversed(range(count))):
-        spot, used = np.zeros(count, dtype=int), [0] * steps
-        for i in order:
-            spot[i] = column[i] * (2 * across - 1) + min(2 * used[column[i]], 2 * across - 2)
-            used[column[i]] += 1
-        found.append(_improve(spot, cells, edges, frame, pitch))
-    at = cells[min(found, key=lambda f: f[1])[0]]
-    if frame.wide and (span := np.ptp(at[:, 0])) > 0:          # columns left empty give their room to the others
-        at[:, 0] *= min(frame.pitch[0] / pitch[0], (frame.width - 16 - frame.box[0]) / span)
-    at[:, 0] += frame.width / 2 - (at[:, 0].min() + at[:, 0].max()) / 2
-    return at
+    fewest, most = (math.ceil(count / 4), 4) if frame.wide else (math.ceil(count / 3) + (count > 3), count // 2 + 2)
+    for extra in range(3):
+        steps = min(max(depth, fewest), most) + (0 if frame.wide else extra)
+        across = math.ceil(count / steps) + 1 + extra if frame.wide else 3
+        pitch = np.array(frame.pitch)
+        if frame.wide and steps > 1:
+            pitch[0] = min(pitch[0], (frame.width - 16 - frame.box[0]) / (steps - 1))
+        grid = np.array([(u, v / 2) for u in range(steps) for v in range(2 * across - 1)])
+        cells = (grid if frame.wide else grid[:, ::-1]) * pitch
+        column = np.round(layer * (steps - 1) / max(1, depth - 1)).astype(int)
+        found = []
+        for order in (range(count), reversed(range(count))):
+            spot, used = np.zeros(count, dtype=int), [0] * steps
+            for i in order:
+                spot[i] = column[i] * (2 * across - 1) + min(2 * used[column[i]], 2 * across - 2)
+                used[column[i]] += 1
+            found.append(_improve(spot, cells, edges, frame, pitch))
+        for spot, _ in sorted(found, key=lambda f: f[1]):
+            at = cells[spot]
+            if frame.wide and (span := np.ptp(at[:, 0])) > 0:  # columns left empty give their room to the others
+                at[:, 0] *= min(frame.pitch[0] / pitch[0], (frame.width - 16 - frame.box[0]) / span)
+            at[:, 0] += frame.width / 2 - (at[:, 0].min() + at[:, 0].max()) / 2
+            yield at
 
 
 def _improve(spot: Array, cells: Array, edges: Array, frame: Frame, pitch: Array) -> tuple[Array, float]:
@@ -149,8 +172,9 @@ def _cost(at: Array, edges: Array, pairs: Array, frame: Frame, pitch: Array) -> 
     x, y = at[..., 0], at[..., 1]
     s, t = edges.T
     x0, y0, dx, dy = x[:, s], y[:, s], x[:, t] - x[:, s], y[:, t] - y[:, s]
-    forward = dx / pitch[0] if frame.wide else dy / pitch[1]
-    out = np.hypot(dx, dy).sum(1) + _BACKWARD * np.clip(1 - forward, 0, None).sum(1)
+    right, down = dx / pitch[0], dy / pitch[1]
+    forward = right if frame.wide else down
+    out = _STEP * np.hypot(right, down).sum(1) + _BACKWARD * np.clip(1 - forward, 0, None).sum(1)
     out += _CRAMPED * (np.maximum(np.abs(dx) - frame.box[0], np.abs(dy) - frame.box[1]) < _ROOM).sum(1)
     out += 0.02 * (np.abs(x - x.mean(axis=1, keepdims=True)) + np.abs(y - y.mean(axis=1, keepdims=True))).sum(1)
     i, j = pairs.T
@@ -171,23 +195,12 @@ def _cost(at: Array, edges: Array, pairs: Array, frame: Frame, pitch: Array) -> 
 
 # -- paths -----------------------------------------------------------------------------------------------------------
 
-def route(at: Array, edges: Array, widths: Array, frame: Frame) -> list[Route]:
-    """Lead every path from border to border.
-
-    Parameters
-    ----------
-    at
-        Centres of the boxes, (k, 2).
-    edges
-        (e, 2) positions of source and target.
-    widths
-        Line widths, (e,).
-    frame
-        The drawing's sizes.
+def route(at: Array, edges: Array, widths: Array, frame: Frame) -> tuple[list[Route], int]:
+    """Lead every path from border to border; short ones first, then each again with all others in view.
 
     Returns
     -------
-    A route for every path: short ones first, then each again with all others in view until none changes.
+    A route for every path, and the number of faults: crossings, and ten for every path too close to a foreign box.
     """
     lists = [_candidates(at, int(s), int(t), float(w), frame) for (s, t), w in zip(edges, widths, strict=True)]
     order = np.argsort(np.round([np.hypot(*(at[t] - at[s])) for s, t in edges], 3), kind="stable")
@@ -199,48 +212,60 @@ def route(at: Array, edges: Array, widths: Array, frame: Frame) -> list[Route]:
             chosen[e] = _cheapest(lists[e][0], lists[e][1], float(widths[e]), others)
         if chosen == before:
             break
-    return [Route(lists[e][0][chosen[e]], lists[e][2][chosen[e]], float(widths[e])) for e in range(len(edges))]
+    routes = [Route(lists[e][0][chosen[e]], lists[e][2][chosen[e]], float(widths[e])) for e in range(len(edges))]
+    x, y = (np.array([r.at(_T) for r in routes])[..., k] for k in (0, 1))
+    one = [z[:, None, k, None] for k in (slice(0, -1), slice(1, None)) for z in (x, y)]
+    two = [z[None, :, None, k] for k in (slice(0, -1), slice(1, None)) for z in (x, y)]
+    crossings = np.triu(_cross(*one, *two).any((2, 3)), 1).sum()
+    return routes, int(crossings + 10 * sum(lists[e][3][c] > 0 for e, c in chosen.items()))
 
 
 def _ports(middle: Array, frame: Frame) -> tuple[Array, Array, Array]:
     """Where lines may touch a box: points and outward directions (20, 2), distance from the side's middle (20,)."""
     sides = np.repeat(np.array([(1, 0), (-1, 0), (0, 1), (0, -1)], dtype=float), 5, axis=0)
-    shift = np.tile([0, -0.33, 0.33, -0.66, 0.66], 4)
+    # 0.686: a phone's boxes half a column apart are then joined by an upright line
+    shift = np.tile([0, -0.33, 0.33, -0.686, 0.686], 4)
     return middle + (sides + np.abs(sides[:, ::-1]) * shift[:, None]) * frame.half, sides, np.abs(shift)
 
 
-def _candidates(at: Array, source: int, target: int, width: float, frame: Frame) -> tuple[Array, Array, Array]:
-    """Bézier curves (c, 4, 2) that may join two boxes, what each costs by itself, where it leaves; cheapest first."""
+def _candidates(at: Array, source: int, target: int, width: float, frame: Frame) -> tuple[Array, Array, Array, Array]:
+    """Bézier curves that may join two boxes, cheapest first.
+
+    Control points (c, 4, 2), cost of each by itself (c,), side it leaves from (c, 2), points too near boxes or edge (c,).
+    """
     (p, n, off_p), (q, m, off_q) = _ports(at[source], frame), _ports(at[target], frame)
     i, j = (a.ravel() for a in np.indices((len(p), len(q))))
     d = q[j] - p[i]
     long = np.hypot(d[:, 0], d[:, 1])
-    facing = ((d * n[i]).sum(1) - (d * m[j]).sum(1)) / long
-    keep = np.argsort(np.round(long - 40 * facing, 3), kind="stable")[:90]
+    score = np.round(long - 40 * ((d * n[i]).sum(1) - (d * m[j]).sum(1)) / long, 3)
+    ranks = np.argsort(np.argsort(score.reshape(4, 5, 4, 5).swapaxes(1, 2).reshape(16, 25), kind="stable"), kind="stable")
+    few = ranks.reshape(4, 4, 5, 5).swapaxes(1, 2).ravel() < 5        # some from every side to every side, for detours
+    keep = np.flatnonzero(few | (np.argsort(np.argsort(score, kind="stable"), kind="stable") < 50))
     i, j, d, long = i[keep], j[keep], d[keep], long[keep][:, None]
     normal = np.stack([-d[:, 1], d[:, 0]], axis=1)
     inner = [(p[i] + d / 3 + h * normal, q[j] - d / 3 + h * normal) for h in _BOWS]
     inner += [(p[i] + h * long * n[i], q[j] + h * long * m[j]) for h in _PULLS]
     curves = np.concatenate([np.stack([p[i], a, b, q[j]], axis=1) for a, b in inner])
+    cost = np.repeat([0, *(10 + 70 * abs(h) for h in _BOWS[1:]), *(16 + 20 * h for h in _PULLS)], len(i))
     # a straight line that is almost level or upright looks like a slip
-    slip = 15 * ((np.abs(d).min(1) > 1) & (np.abs(d).min(1) < 0.12 * long[:, 0]))
-    bent = np.repeat([0, *(10 + 70 * abs(h) for h in _BOWS[1:]), *(16 + 20 * h for h in _PULLS)], len(i))
-    bent[:len(i)] += slip
+    cost[:len(i)] += 15 * ((np.abs(d).min(1) > 1) & (np.abs(d).min(1) < 0.12 * long[:, 0]))
     i, j = np.tile(i, len(inner)), np.tile(j, len(inner))
+    square = np.stack([(way * away).sum(1) / np.hypot(way[:, 0], way[:, 1]) for way, away in
+                       ((curves[:, 1] - curves[:, 0], n[i]), (curves[:, 2] - curves[:, 3], m[j]))])
+    cost += 10 * (off_p[i] + off_q[j]) + 40 * (1 - square).sum(0)
+    sound = square.min(0) > 0.3                                # neither leaves nor enters along the border
+    curves, cost, leaves = curves[sound], cost[sound], n[i][sound]
     x, y = curves[..., 0] @ _basis(_T).T, curves[..., 1] @ _basis(_T).T
-    cost = np.hypot(np.diff(x), np.diff(y)).sum(1) + bent + 10 * (off_p[i] + off_q[j])
-    for way, away in ((curves[:, 1] - curves[:, 0], n[i]), (curves[:, 2] - curves[:, 3], m[j])):
-        square = (way * away).sum(1) / np.hypot(way[:, 0], way[:, 1])
-        cost += 40 * (1 - square) + 400 * (square < 0.3)
+    cost += np.hypot(np.diff(x), np.diff(y)).sum(1)
     outside = np.maximum(np.abs(x[..., None] - at[:, 0]) - frame.half[0],
                          np.abs(y[..., None] - at[:, 1]) - frame.half[1])
     margin = _MARGIN + width / 2
     outside[..., [source, target]] += margin + 1               # a path touches its own two boxes but never enters them
     beyond = (x < 3 + width / 2) | (x > frame.width - 3 - width / 2)
-    cost += _FORBIDDEN / 10 * ((outside < margin).sum((1, 2)) + beyond.sum(1))
-    cost = np.round(cost, 3)
+    hits = (outside < margin).sum((1, 2)) + beyond.sum(1)
+    cost = np.round(cost + _FORBIDDEN / 10 * hits, 3)
     order = np.argsort(cost, kind="stable")[:500]
-    return curves[order], cost[order], n[i][order]
+    return curves[order], cost[order], leaves[order], hits[order]
 
 
 def _cheapest(curves: Array, cost: Array, width: float, others: list[tuple[Array, float]]) -> int:

@@ -206,7 +206,8 @@ def structural(model: Model, r: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     ``paths`` (b, paths) standardised coefficients in the model's order of paths; ``r2`` (b, k), NaN for constructs
-    without predecessors; ``f2`` (b, paths) effect sizes (R² with - R² without) / (1 - R² with) (Cohen 1988, p. 410);
+    without predecessors; ``f2`` (b, paths) effect sizes (R² with - R² without) / (1 - R² with) (Cohen 1988, p. 410),
+    scores held as they are (as cSEM does; SEMinR estimates the whole model anew without the path);
     ``total`` (b, k, k) total effects (I - P)^-1 - I, ``total[i, j]`` from construct i to construct j.
     """
     b, k, _ = r.shape
