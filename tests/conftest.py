@@ -5,6 +5,7 @@
 ``respond``     makes Responses of a frame of answers; ``expected`` reads tests/reference.
 ``given``       makes replicates of resampling factors drawn elsewhere.
 ``ecsi``        the preset model; ``mobi`` the real interviews, ``twin`` made-up ones with the same moments.
+``demo_report`` the demo's report, run once for all tests and all workers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,3 +193,42 @@ def reference(case: str, name: str) -> Any:
 def expected() -> Callable[[str, str], Any]:
     """``expected(case, name)``: see :func:`reference`."""
     return reference
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published version and what the command that made it said."""
+
+    folder: Path
+    out: Path
+    printed: str
+    said: str
+
+    @property
+    def page(self) -> Path:
+        """The HTML file."""
+        return next(self.folder.glob("*.html"))
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The content of results.json."""
+        found: dict[str, Any] = json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
+        return found
+
+
+@pytest.fixture(scope="session")
+def demo_report(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """``tcs demo`` into a folder all workers share; whoever comes first runs it, the others wait."""
+    from filelock import FileLock
+
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    out, kept = base / "demo report", base / "demo-report.json"
+    with FileLock(base / "demo-report.lock"):
+        if not kept.exists():
+            done = subprocess.run([sys.executable, "-m", "tcslib", "demo", "--out", str(out)], cwd=ROOT, timeout=600,
+                                  capture_output=True, encoding="utf-8", env={**os.environ, "PYTHONPATH": str(ROOT)})
+            assert done.returncode == 0, done.stderr
+            kept.write_text(json.dumps([done.stdout, done.stderr]), encoding="utf-8")
+    printed, said = json.loads(kept.read_text(encoding="utf-8"))
+    return Published(Path(printed.strip()).parent, out, printed, said)

@@ -33,7 +33,7 @@ def asked(answers: list[float], respond: Respond, **options: Any) -> Responses:
 
 
 def test_nps_and_its_standard_error(expected: Expected, respond: Respond) -> None:
-    """1,000 answers: R package NPS 1.1 gives 100 sqrt((p + d - (p - d)²) / n), which n of n draws meet exactly."""
+    """1,000 answers, formula of R's NPS::nps.var: 100 sqrt((p + d - (p - d)²) / n), which n of n draws meet exactly."""
     case = expected("loyalty", "nps_ci")
     given, known = case["inputs"], case["expected"]
     answers = [9.0] * 125 + [10.0] * 125 + [8.0] * given["passives"] + [0.0] * 5 + [6.0] * 70

@@ -160,6 +160,7 @@ def test_floor_and_ceiling_are_weighted_shares(respond: Respond) -> None:
     assert table["floor"].to_dict() == pytest.approx({"A": 3 / 15, "B": 0})
     assert table["ceiling"].to_dict() == pytest.approx({"A": 8 / 15, "B": 9 / 11})
     assert table["missing"].to_dict() == {"A": 0, "B": 1}
+    assert table["n"].to_dict() == {"A": 5, "B": 4}          # a weight of zero is no answer
 
 
 # ---------------------------------------------------------------- missing answers and weights

@@ -291,6 +291,19 @@ def test_the_sign_rule_counts_loadings_then_weighs_them(items: tuple[str, ...], 
     assert other.inference.estimate["paths"] == pytest.approx(of_path * plain.inference.estimate["paths"], abs=1e-12)
 
 
+def test_two_weak_items_outvote_a_strong_one(twin: Responses) -> None:
+    """Two of three loadings negative, their sum positive: the count decides, and the strong item turns negative."""
+    weak = ("CUSL2", "CUEX3")
+    model = Model((Construct("Satisfaction", ("CUSA1", "CUSA2", "CUSA3")), Construct("Odd", (*weak, "CUSL3"))),
+                  (("Satisfaction", "Odd"),), "Satisfaction")
+    plain, other = fit_of(twin, model), fit_of(turned(twin, weak), model)
+    before, after = by_item(plain, "loadings"), by_item(other, "loadings")
+    assert before["CUSL3"] > before["CUSL2"] + before["CUEX3"] > 0
+    assert [after[item] for item in (*weak, "CUSL3")] == pytest.approx(
+        [before["CUSL2"], before["CUEX3"], -before["CUSL3"]], abs=1e-12)
+    assert by_path(other, "paths")["Satisfaction->Odd"] == pytest.approx(-by_path(plain, "paths")["Satisfaction->Odd"])
+
+
 def test_no_convergence_is_no_estimate(twin: Responses, ecsi: Model) -> None:
     with pytest.raises(NotEstimable, match="did not settle within 3 rounds"):
         fit_of(twin, ecsi, max_iterations=3)

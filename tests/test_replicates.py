@@ -154,6 +154,16 @@ def test_how_often_units_are_drawn(plain: PlsFit) -> None:
         assert np.abs(counts[k] - expected[k]).max() < stats.norm.ppf(1 - 0.0005 / 160) * spread
 
 
+def test_strata_are_kept_apart_whatever_their_names(respond: Respond) -> None:
+    """A label may hold a line break, as a cell of a workbook may; units of a stratum must still stand together."""
+    strata = np.repeat(["North", "North\nEast", "North East", "Nor"], [3, 5, 4, 6])
+    answers = pd.DataFrame({"A": np.arange(1.0, 19)}, [f"{i:02d}" for i in range(18)])
+    responses = respond(answers, strata=strata)
+    factors = replicate(responses, 64).unit_factors(0)[:, responses.design.unit]
+    for name in set(strata):
+        assert factors[:, strata == name].sum(axis=1) == pytest.approx((strata == name).sum(), rel=1e-12), name
+
+
 def test_a_simple_sample_draws_n_of_n(respond: Respond) -> None:
     responses = respond(pd.DataFrame({"A": np.arange(1.0, 51)}, [f"{i:02d}" for i in range(50)]))
     replicates = replicate(responses, 64)

@@ -61,8 +61,7 @@ class Inference:
         """Lower and upper limits; *proportion* works on the logit, *correlation* on Fisher's z, when t is used."""
         return limits(self.estimate[name], self.draws[name], self.df, self.interval, bounds, level)
 
-    def table(self, name: str, labels: Mapping[str, Sequence[Any]] | None = None, bounds: Bounds = "none",
-              where: np.ndarray | None = None) -> pd.DataFrame:
+    def table(self, name: str, labels: Mapping[str, Any] | None = None, bounds: Bounds = "none", where: Any = None) -> pd.DataFrame:
         """Tidy frame of one statistic: labels, then estimate, se, low, high, n, n_eff, df, method.
 
         Parameters
@@ -73,7 +72,10 @@ class Inference:
             Index into the statistic's array of the entries to show; all by default.
         """
         low, high = self.limits(name, bounds)
-        pick = (lambda a: np.atleast_1d(a if where is None else a[where]).ravel())
+
+        def pick(a: np.ndarray) -> np.ndarray:
+            return np.atleast_1d(a if where is None else a[where]).ravel()
+
         frame = pd.DataFrame({"estimate": pick(self.estimate[name]), "se": pick(self.se(name)),
                               "low": pick(low), "high": pick(high)})
         for position, (column, values) in enumerate((labels or {}).items()):
@@ -114,12 +116,16 @@ def standard_error(draws: np.ndarray) -> np.ndarray:
     return np.where(enough, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
 
 
-def _transforms(bounds: Bounds) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def _transforms(bounds: Bounds) -> tuple[Function, Function, Function]:
+    """The scale an interval is made on: there, its slope, and back."""
     if bounds == "proportion":
-        return lambda p: np.log(p / (1 - p)), lambda x: 1 / (1 + np.exp(-x))
+        return lambda p: np.log(p / (1 - p)), lambda p: 1 / (p * (1 - p)), lambda x: 1 / (1 + np.exp(-x))
     if bounds == "correlation":
-        return np.arctanh, np.tanh
-    return lambda x: x, lambda x: x
+        return np.arctanh, lambda r: 1 / (1 - r ** 2), np.tanh
+    return lambda x: x, np.ones_like, lambda x: x
 
 
 def limits(estimate: np.ndarray, draws: np.ndarray, df: int, how: str, bounds: Bounds = "none",
@@ -139,11 +145,9 @@ def limits(estimate: np.ndarray, draws: np.ndarray, df: int, how: str, bounds: B
         return np.where(sound, low, np.nan), np.where(sound, high, np.nan)
     if df < 1:
         return np.full_like(estimate, np.nan), np.full_like(estimate, np.nan)
-    there, back = _transforms(bounds)
-    slope = {"proportion": lambda e: 1 / (e * (1 - e)), "correlation": lambda e: 1 / (1 - e ** 2),
-             "none": np.ones_like}[bounds](estimate)
+    there, slope, back = _transforms(bounds)
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = special.stdtrit(df, 1 - tail) * se * slope
+        half = special.stdtrit(df, 1 - tail) * se * slope(estimate)
         return back(there(estimate) - half), back(there(estimate) + half)
 
 

@@ -13,10 +13,10 @@ from typing import Literal
 
 import numpy as np
 
-from tcslib.errors import InputRefused
+from tcslib.errors import InputRefused, NotEstimable
 from tcslib.survey.design import Design
 from tcslib.survey.responses import Responses
-from tcslib.weighting.weights import Adjustment, adjustment
+from tcslib.weighting.weights import UNMET, Adjustment, adjustment
 
 CHUNK = 64          # replicates drawn and multiplied together; fixed, so that no setting changes a last digit
 
@@ -117,6 +117,8 @@ def replicate(responses: Responses, count: int = 2000, seed: int = 20260930, *, 
     ------
     InputRefused
         For a stratum with a single PSU, whose variance cannot be told.
+    NotEstimable
+        When raking and trimming cannot both be met in the sample itself.
     """
     design = responses.design
     if lonely := design.lonely():
@@ -124,4 +126,7 @@ def replicate(responses: Responses, count: int = 2000, seed: int = 20260930, *, 
                            f"({', '.join(lonely[:5])}), so their variance cannot be told. Merge them with a neighbour.",
                            f"{where}: design.strata")
     kind: Kind = "simple" if design.strata is None and design.clusters is None else "rao_wu"
-    return Replicates(design, adjustment(responses, where), kind, count, seed, memory_mb, workers)
+    replicates = Replicates(design, adjustment(responses, where), kind, count, seed, memory_mb, workers)
+    if not np.isfinite(replicates.sample_factors).all():
+        raise NotEstimable(UNMET, f"{where}: weighting")
+    return replicates

@@ -53,7 +53,7 @@ def loyalty_curve(index: Index, satisfaction: str, loyalty: str, edges: Sequence
     rows = np.flatnonzero(known)[np.argsort(fit.responses.design.ids[known], kind="stable")]
     level, inside = scores[satisfaction].to_numpy()[rows], fit.replicates.sample_weights[rows]
     centre = float((inside * level).sum() / inside.sum())
-    grid = np.linspace(*np.quantile(level, [0.02, 0.98]), 41)
+    grid = np.linspace(float(np.quantile(level, 0.02)), float(np.quantile(level, 0.98)), 41)
 
     def bands(x: np.ndarray) -> np.ndarray:
         return np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)

@@ -103,8 +103,9 @@ def item_statistics(responses: Responses, model: Model, replicates: Replicates, 
         return {"mean": moments.mean, "sd": moments.sd, "item_rest": rest, "alpha_without": without}
 
     found = infer(statistic, responses, replicates, model.items, missing=missing)
-    x = responses.matrix(model.items)[responses.domain]
-    weights = replicates.sample_weights[responses.domain][:, None] * ~np.isnan(x)
+    used = responses.domain & (responses.design.weights > 0)
+    x = responses.matrix(model.items)[used]
+    weights = replicates.sample_weights[used][:, None] * ~np.isnan(x)
     scales = [responses.questionnaire[item].scale for item in model.items]
     share = {name: (weights * (x == [getattr(s, end) for s in scales])).sum(axis=0) / weights.sum(axis=0)
              for name, end in (("floor", "low"), ("ceiling", "high"))}

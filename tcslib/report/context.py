@@ -32,6 +32,11 @@ class Context:
         """Groups with fewer respondents are hidden."""
         return self.study.params.report.min_cell
 
+    @property
+    def planned(self) -> bool:
+        """Whether the study states a plan; otherwise chapter 1 shows what usual values would ask for."""
+        return "plan" in self.study.params.model_fields_set
+
     def label(self, construct: str) -> str:
         """A construct's name as readers see it."""
         return self.study.label(construct)

@@ -62,8 +62,8 @@ def _given(model: Model, frame: Frame, paths: pd.DataFrame) -> Array | None:
 # -- labels ----------------------------------------------------------------------------------------------------------
 
 def text_width(text: str, size: float) -> float:
-    """Estimated width in pixels: 1 em for Chinese and full-width signs, 0.56 em for the rest."""
-    return size * sum(1.0 if ord(c) >= 0x2E80 else 0.56 for c in text)
+    """Estimated width in pixels: 1 em for Chinese and full-width signs, 0.28 em for thin ones, 0.56 em for the rest."""
+    return size * sum(1.0 if ord(c) >= 0x2E80 else 0.28 if c in " .,:;'|!ijl" else 0.56 for c in text)
 
 
 def fit(text: str, width: float, size: float) -> list[str]:
@@ -103,32 +103,41 @@ def _spots(line: Route, texts: list[str], frame: Frame) -> tuple[Array, list[str
 def _place_labels(lines: list[Route], texts: list[list[str]], at: Array, frame: Frame) -> list[tuple[Array, str]]:
     """A rectangle and an anchor for every label: clear of boxes and labels first, of lines next, near the middle last.
 
-    Those with the least choice go first, then each is placed again with all others in view.
+    Those with the least choice go first, then each is placed again with all others in view. An interval for which there
+    is no room is taken out of ``texts``; the table holds it.
     """
-    spots = [_spots(line, text, frame) for line, text in zip(lines, texts, strict=True)]
     boxes = np.hstack([at - frame.half - 3, at + frame.half + 3])
-    points = [line.at(np.linspace(0, 1, 60)) for line in lines]
-    costs = []
-    for e, (rects, _, base) in enumerate(spots):
-        outside = (rects[:, 0] < 1) | (rects[:, 2] > frame.width - 1)
-        cost = base + 1000 * (_overlaps(rects, boxes).sum(1) + outside)
-        for o in (o for o in range(len(lines)) if o != e):
-            grown = rects + (2 + lines[o].width / 2) * np.array([-1, -1, 1, 1])
-            cost += 12 * _overlaps(grown, np.hstack([points[o], points[o]])).sum(1)
-        costs.append(np.round(cost, 3))
-    order = sorted(range(len(lines)), key=lambda e: -np.sort(costs[e])[:8].mean())
+    marks = []
+    for line in lines:
+        points, room = line.at(np.linspace(0, 1, 60)), 5 + line.width / 2
+        marks.append(np.hstack([points - room, points + room]))
+
+    def choices(e: int) -> tuple[Array, list[str], Array]:
+        rects, anchors, cost = _spots(lines[e], texts[e], frame)
+        cost += 5000 * ((rects[:, 0] < 1) | (rects[:, 2] > frame.width - 1)) + 1000 * _overlaps(rects, boxes).sum(1)
+        foreign = np.concatenate([np.zeros((0, 4)), *marks[:e], *marks[e + 1:]])
+        cost += 12 * _overlaps(rects, foreign).sum(1)
+        return rects, anchors, np.round(cost, 3)
+
+    spots = [choices(e) for e in range(len(lines))]
+    for e, (_, _, cost) in enumerate(spots):
+        if cost.min() >= 1000 and len(texts[e]) > 1:
+            del texts[e][1:]
+            spots[e] = choices(e)
+    order = sorted(range(len(lines)), key=lambda e: -np.sort(spots[e][2])[:8].mean())
     chosen: dict[int, int] = {}
     for _ in range(4):
         for e in order:
             others = np.array([spots[o][0][c] for o, c in chosen.items() if o != e]).reshape(-1, 4)
             near = _overlaps(spots[e][0] + np.array([-3, -2, 3, 2]), others)
-            chosen[e] = int((costs[e] + 1000 * near.sum(1)).argmin())
-    return [(spots[e][0][chosen[e]], spots[e][1][chosen[e]]) for e in range(len(lines))]
+            chosen[e] = int((spots[e][2] + 1000 * near.sum(1)).argmin())
+    return [(spots[e][0][c], spots[e][1][c]) for e, c in sorted(chosen.items())]
 
 
 def _overlaps(a: Array, b: Array) -> Array:
     """(c, d) booleans: rectangle of ``a`` and rectangle of ``b`` have area in common."""
-    return np.all((a[:, None, :2] < b[:, 2:]) & (b[:, :2] < a[:, None, 2:]), axis=-1)
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = a.T[..., None], b.T
+    return (ax0 < bx1) & (bx0 < ax1) & (ay0 < by1) & (by0 < ay1)
 
 
 # -- SVG -------------------------------------------------------------------------------------------------------------
@@ -146,9 +155,10 @@ def _draw(frame: Frame, given: Array | None, names: list[str], edges: Array, lab
     y = np.concatenate([at[:, 1] - frame.half[1], at[:, 1] + frame.half[1], *(rect[[1, 3]] for rect, _ in places),
                         *(r.at(np.linspace(0, 1, 60))[:, 1] + side * r.width / 2 for r in routes for side in (-1, 1))])
     move = np.array([0, 3 - y.min()])
+    room = frame.box[0] - (14 if frame.wide else 5)
     parts = [*(_line(frame, e, routes[e], clear[e], move) for e in range(len(routes))),
-             *(_box(frame, k, at[k] + move, fit(labels.get(name, name), frame.box[0] - 5, frame.label), r2.get(name),
-                    words, name == target) for k, name in enumerate(names)),
+             *(_box(frame, k, at[k] + move, fit(labels.get(name, name), room, frame.label), r2.get(name), words,
+                    name == target) for k, name in enumerate(names)),
              *(_label(frame, e, texts[e], clear[e], places[e][0] + np.tile(move, 2), places[e][1])
                for e in range(len(routes)))]
     return (f'<svg viewBox="0 0 {frame.width:g} {math.ceil(np.ptp(y) + 6)}" xmlns="http://www.w3.org/2000/svg">\n'

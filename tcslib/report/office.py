@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _FIXED = dt.datetime(2000, 1, 1)          # the same tables give the same bytes
+_LONGEST = 32_767                         # characters a cell can hold
 
 
 def write_tables(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """One sheet per table: its title, then the printed columns where it has them, else the numbers behind it.
+    """One sheet per table: its title, the printed table where there is one, and the numbers behind it.
 
     Text is written as text, whatever it begins with: no cell becomes a formula or a link.
     """
@@ -21,32 +23,36 @@ def write_tables(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
     book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False,
                                            "strings_to_numbers": False, "nan_inf_to_errors": False})
     book.set_properties({"created": _FIXED})
-    bold, wrap = book.add_format({"bold": True}), book.add_format({"bold": True, "text_wrap": True})
-    used: set[str] = set()
+    bold, wrap = book.add_format({"bold": True}), book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+    used: set[str] = {"history"}          # a name the spreadsheet keeps for itself
     for name, table in tables.items():
         sheet = book.add_worksheet(_sheet_name(name, used))
-        sheet.write_string(0, 0, table["title"], bold)
-        sheet.freeze_panes(3, 1)
+        _write(sheet, 0, 0, table["title"], bold)
+        sheet.freeze_panes(0, 1)
         sheet.set_column(0, 0, 28)
         sheet.set_column(1, 40, 14)
-        for at, column in enumerate(table["columns"]):
-            sheet.write_string(2, at, str(column), wrap)
-        for row, values in enumerate(table["rows"], 3):
-            for at, value in enumerate(values):
-                _write(sheet, row, at, value)
+        blocks = [(table["columns"], table["rows"])]
+        if printed := table.get("print"):
+            blocks.insert(0, ([c[0] for c in printed], list(zip(*(c[1:] for c in printed), strict=True))))
+        row = 2
+        for heads, rows in blocks:
+            for down, values in enumerate([heads, *rows]):
+                for at, value in enumerate(values):
+                    _write(sheet, row + down, at, value, None if down else wrap)
+            row += len(rows) + 2
     if not tables:
         book.add_worksheet("empty")
     book.close()
     _rezip(path)
 
 
-def _write(sheet: Any, row: int, at: int, value: Any) -> None:
-    if value is None:
+def _write(sheet: Any, row: int, at: int, value: Any, style: Any = None) -> None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return
-    if isinstance(value, bool | str) or not isinstance(value, int | float):
-        sheet.write_string(row, at, str(value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        sheet.write_number(row, at, value, style)
     else:
-        sheet.write_number(row, at, value)
+        sheet.write_string(row, at, str(value)[:_LONGEST], style)
 
 
 def _sheet_name(name: str, used: set[str]) -> str:

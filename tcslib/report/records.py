@@ -35,7 +35,7 @@ class Table:
 
     def record(self) -> dict[str, Any]:
         """The table as JSON, print only."""
-        return {"kind": "table", **{k: v for k, v in asdict_without_data(self).items()},
+        return {"kind": "table", **asdict_without_data(self),
                 "rows": [list(row) for row in zip(*(c.cells for c in self.columns), strict=True)]}
 
     def html(self) -> str:

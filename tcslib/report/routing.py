@@ -16,7 +16,7 @@ Array = np.ndarray
 
 # What a fault costs: the pixels of detour that are taken to avoid it.
 _THROUGH, _CROSSING, _BACKWARD, _CRAMPED, _FORBIDDEN = 300.0, 300.0, 120.0, 300.0, 5000.0
-_STEP = 110.0                       # a step on the grid, whichever way
+_STEP = 110.0                       # a step on the grid, whichever way it goes
 _ROOM, _MARGIN = 40.0, 9.0          # between joined boxes, for the label; between a line and a box or line it passes
 _T = np.linspace(0, 1, 25)
 _BOWS = (0.0, 0.08, -0.08, 0.18, -0.18, 0.32, -0.32, 0.5, -0.5, 0.75, -0.75)    # sideways, as shares of the distance
@@ -41,7 +41,7 @@ class Frame:
         return np.array(self.box) / 2
 
 
-WIDE = Frame(True, "pd-w-", 756, (116, 56), (250, 112), 12.5, 11.5)
+WIDE = Frame(True, "pd-w-", 756, (112, 54), (250, 112), 12.5, 11.5)
 NARROW = Frame(False, "pd-n-", 328, (86, 52), (118, 106), 12, 11)
 
 
@@ -124,7 +124,7 @@ def _placements(count: int, edges: Array, frame: Frame) -> Iterator[Array]:
         np.maximum.at(layer, edges[:, 1], layer[edges[:, 0]] + 1)
     depth = int(layer.max()) + 1
     fewest, most = (math.ceil(count / 4), 4) if frame.wide else (math.ceil(count / 3) + (count > 3), count // 2 + 2)
-    for extra in range(3):
+    for extra in range(2):
         steps = min(max(depth, fewest), most) + (0 if frame.wide else extra)
         across = math.ceil(count / steps) + 1 + extra if frame.wide else 3
         pitch = np.array(frame.pitch)
@@ -200,7 +200,7 @@ def route(at: Array, edges: Array, widths: Array, frame: Frame) -> tuple[list[Ro
 
     Returns
     -------
-    A route for every path, and the number of faults: crossings, and ten for every path too close to a foreign box.
+    A route for every path, and the faults: crossings, and points of a path that lie too near a foreign box or in it.
     """
     lists = [_candidates(at, int(s), int(t), float(w), frame) for (s, t), w in zip(edges, widths, strict=True)]
     order = np.argsort(np.round([np.hypot(*(at[t] - at[s])) for s, t in edges], 3), kind="stable")
@@ -217,7 +217,7 @@ def route(at: Array, edges: Array, widths: Array, frame: Frame) -> tuple[list[Ro
     one = [z[:, None, k, None] for k in (slice(0, -1), slice(1, None)) for z in (x, y)]
     two = [z[None, :, None, k] for k in (slice(0, -1), slice(1, None)) for z in (x, y)]
     crossings = np.triu(_cross(*one, *two).any((2, 3)), 1).sum()
-    return routes, int(crossings + 10 * sum(lists[e][3][c] > 0 for e, c in chosen.items()))
+    return routes, int(crossings + sum(lists[e][3][c] for e, c in chosen.items()))
 
 
 def _ports(middle: Array, frame: Frame) -> tuple[Array, Array, Array]:
@@ -231,22 +231,22 @@ def _ports(middle: Array, frame: Frame) -> tuple[Array, Array, Array]:
 def _candidates(at: Array, source: int, target: int, width: float, frame: Frame) -> tuple[Array, Array, Array, Array]:
     """Bézier curves that may join two boxes, cheapest first.
 
-    Control points (c, 4, 2), cost of each by itself (c,), side it leaves from (c, 2), points too near boxes or edge (c,).
+    Control points (c, 4, 2), cost of each by itself (c,), side it leaves from (c, 2), faults with boxes and edges (c,).
     """
     (p, n, off_p), (q, m, off_q) = _ports(at[source], frame), _ports(at[target], frame)
     i, j = (a.ravel() for a in np.indices((len(p), len(q))))
     d = q[j] - p[i]
     long = np.hypot(d[:, 0], d[:, 1])
     score = np.round(long - 40 * ((d * n[i]).sum(1) - (d * m[j]).sum(1)) / long, 3)
-    ranks = np.argsort(np.argsort(score.reshape(4, 5, 4, 5).swapaxes(1, 2).reshape(16, 25), kind="stable"), kind="stable")
-    few = ranks.reshape(4, 4, 5, 5).swapaxes(1, 2).ravel() < 5        # some from every side to every side, for detours
-    keep = np.flatnonzero(few | (np.argsort(np.argsort(score, kind="stable"), kind="stable") < 50))
+    by_sides = _ranks(score.reshape(4, 5, 4, 5).swapaxes(1, 2).reshape(16, 25)).reshape(4, 4, 5, 5).swapaxes(1, 2)
+    # the best of all, and for detours some from every side to every side
+    keep = np.flatnonzero((_ranks(score) < 50) | (by_sides.ravel() < 5))
     i, j, d, long = i[keep], j[keep], d[keep], long[keep][:, None]
     normal = np.stack([-d[:, 1], d[:, 0]], axis=1)
     inner = [(p[i] + d / 3 + h * normal, q[j] - d / 3 + h * normal) for h in _BOWS]
     inner += [(p[i] + h * long * n[i], q[j] + h * long * m[j]) for h in _PULLS]
     curves = np.concatenate([np.stack([p[i], a, b, q[j]], axis=1) for a, b in inner])
-    cost = np.repeat([0, *(10 + 70 * abs(h) for h in _BOWS[1:]), *(16 + 20 * h for h in _PULLS)], len(i))
+    cost = np.repeat([0, *(16 + 80 * abs(h) for h in _BOWS[1:]), *(40 + 30 * h for h in _PULLS)], len(i))
     # a straight line that is almost level or upright looks like a slip
     cost[:len(i)] += 15 * ((np.abs(d).min(1) > 1) & (np.abs(d).min(1) < 0.12 * long[:, 0]))
     i, j = np.tile(i, len(inner)), np.tile(j, len(inner))
@@ -257,15 +257,22 @@ def _candidates(at: Array, source: int, target: int, width: float, frame: Frame)
     curves, cost, leaves = curves[sound], cost[sound], n[i][sound]
     x, y = curves[..., 0] @ _basis(_T).T, curves[..., 1] @ _basis(_T).T
     cost += np.hypot(np.diff(x), np.diff(y)).sum(1)
-    outside = np.maximum(np.abs(x[..., None] - at[:, 0]) - frame.half[0],
-                         np.abs(y[..., None] - at[:, 1]) - frame.half[1])
     margin = _MARGIN + width / 2
-    outside[..., [source, target]] += margin + 1               # a path touches its own two boxes but never enters them
-    beyond = (x < 3 + width / 2) | (x > frame.width - 3 - width / 2)
-    hits = (outside < margin).sum((1, 2)) + beyond.sum(1)
+    hits = 4 * ((x < 3 + width / 2) | (x > frame.width - 3 - width / 2)).sum(1)
+    reach = np.array([[x.min(), y.min()], [x.max(), y.max()]]) + np.array([[-1], [1]]) * (frame.half + margin)
+    for box in np.flatnonzero(((at > reach[0]) & (at < reach[1])).all(1)):
+        outside = np.maximum(np.abs(x - at[box, 0]) - frame.half[0], np.abs(y - at[box, 1]) - frame.half[1])
+        if box in (source, target):                            # a path touches its own two boxes but never enters them
+            hits += 5 * (outside < -1).sum(1)
+        else:
+            hits += (outside < margin).sum(1) + 4 * (outside < 2).sum(1)
     cost = np.round(cost + _FORBIDDEN / 10 * hits, 3)
     order = np.argsort(cost, kind="stable")[:500]
     return curves[order], cost[order], leaves[order], hits[order]
+
+
+def _ranks(score: Array) -> Array:
+    return np.argsort(np.argsort(score, kind="stable"), kind="stable")
 
 
 def _cheapest(curves: Array, cost: Array, width: float, others: list[tuple[Array, float]]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -29,13 +29,14 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     actions = results.get("priorities", [])
     target = context.label(index["construct"])
     lead = words("summary.lead", name=actions[0]["label"]) if actions else words("summary.lead_none")
-    seen = (special.stdtrit(max(index["df"], 1), 0.975) + special.ndtri(POWER)) * math.sqrt(2) * index["se"]
-    top = _nice(max([a["high"] for a in actions], default=1.0))
+    seen = index["se"] and math.sqrt(2) * index["se"] * (special.stdtrit(max(index["df"], 1), 0.975)
+                                                         + special.ndtri(POWER))
+    top = _nice(max([a["high"] or a["gain"] for a in actions], default=1.0))
     return {
         "headline": words("summary.headline", target=target, score=words.number(index["score"], 1), lead=lead),
         "score": words.number(index["score"], 1), "ci_name": context.ci(),
         "interval": words.interval(index["low"], index["high"], 1),
-        "seen": words("summary.seen", points=words.number(seen, 1)),
+        "seen": words("summary.seen", points=words.number(seen, 1)) if seen else "",
         "counts": words("summary.counts", n=words.number(index["n"], 0), n_eff=words.number(index["n_eff"], 0)),
         "field": _field(context), "strip": strip(context, results), "also": _also(context, results),
         "actions_head": words(f"summary.actions_{min(max(len(actions), 1), FIRST)}"),
@@ -58,12 +59,13 @@ def _also(context: Context, results: Mapping[str, Any]) -> list[str]:
 
 def _action(context: Context, action: Mapping[str, Any], top: float) -> dict[str, Any]:
     words, certainty = context.words, action["certainty"]
-    level = "high" if certainty >= HIGH and action["low"] > 0 else "fair" if certainty >= FAIR else "low"
+    level = "high" if certainty >= HIGH and (action["low"] or 0) > 0 else "fair" if certainty >= FAIR else "low"
     return {"action": action["action"], "certainty": words(f"summary.certainty.{level}"),
             "now": words("summary.now", score=words.number(action["performance"], 1), rise=words.number(RISE, 0)),
             "gain": words.number(action["gain"], 1, True),
             "interval": words.interval(action["low"], action["high"], 1, True),
-            "reruns": words("summary.reruns" if action["among_first"] else "summary.reruns_place", count=words.number(100 * certainty, 0)),
+            "reruns": words("summary.reruns" if action["among_first"] else "summary.reruns_place",
+                            count=words.number(100 * certainty, 0)),
             "mini": mini_interval(action["gain"], action["low"], action["high"], top)}
 
 
@@ -73,15 +75,24 @@ def _nice(value: float) -> float:
     return next(step * m for m in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * m >= value)
 
 
-def mini_interval(value: float, low: float, high: float, top: float) -> Markup:
+def mini_interval(value: float, low: float | None, high: float | None, top: float) -> Markup:
     """A small interval on a scale from 0 to ``top``, beside the words that say the same."""
     def x(v: float) -> float:
         return 8 + 134 * min(max(v, 0), top) / top
 
     return Markup('<svg class="mini" viewBox="0 0 150 22" width="150" height="22" aria-hidden="true">'
                   '<path d="M8 11H142" stroke="var(--hair)"/><path d="M8 3V19" stroke="var(--ink-3)"/>'
-                  f'<path d="M{x(low):.1f} 11H{x(high):.1f}M{x(low):.1f} 6V16M{x(high):.1f} 6V16" stroke="var(--accent)" '
-                  f'stroke-width="2"/><circle cx="{x(value):.1f}" cy="11" r="4" fill="var(--accent)"/></svg>')
+                  f'{_whisker(x, low, high, 11, 5, "var(--accent)", 2)}'
+                  f'<circle cx="{x(value):.1f}" cy="11" r="4" fill="var(--accent)"/></svg>')
+
+
+def _whisker(x: Callable[[float], float], low: float | None, high: float | None, y: float, cap: float, color: str,
+             width: float) -> str:
+    """An interval with its caps, or nothing where there is none."""
+    if low is None or high is None:
+        return ""
+    ends = "".join(f"M{x(v):.1f} {y - cap:g}v{2 * cap:g}" for v in (low, high))
+    return f'<path d="M{x(low):.1f} {y:g}H{x(high):.1f}{ends}" stroke="{color}" stroke-width="{width:g}"/>'
 
 
 def strip(context: Context, results: Mapping[str, Any]) -> Markup:
@@ -107,14 +118,25 @@ def _strip(context: Context, rows: Sequence[Mapping[str, Any]], width: int, left
     for i, row in enumerate(rows):
         y, own = 14 + tall * i, i == 0
         color, weight = ("var(--accent)", 700) if own else ("var(--ink-2)", 400)
+        label = shortened(context.label(row["construct"]), start - 8, 12 * (1.07 if own else 1))
         parts.append(
-            f'<text x="0" y="{y + 4}" font-weight="{weight}" fill="{color}">{escape(context.label(row["construct"]))}</text>'
-            f'<path d="M{x(row["low"]):.1f} {y}H{x(row["high"]):.1f}M{x(row["low"]):.1f} {y - 4}v8M{x(row["high"]):.1f} '
-            f'{y - 4}v8" stroke="{color}" stroke-width="1.8"/><circle cx="{x(row["estimate"]):.1f}" cy="{y}" r="3.2" '
-            f'fill="{color}"/><text x="{width}" y="{y + 4}" text-anchor="end" font-weight="{weight}" fill="var(--ink)">'
+            f'<text x="0" y="{y + 4}" font-weight="{weight}" fill="{color}">{escape(label)}</text>'
+            f'{_whisker(x, row["low"], row["high"], y, 4, color, 1.8)}'
+            f'<circle cx="{x(row["estimate"]):.1f}" cy="{y}" r="3.2" fill="{color}"/>'
+            f'<text x="{width}" y="{y + 4}" text-anchor="end" font-weight="{weight}" fill="var(--ink)">'
             f'{context.words.number(row["estimate"], 1)}</text>')
     return Markup(f'<svg class="{css}" viewBox="0 0 {width} {bottom + 18}" style="max-width:{width}px" role="img" '
                   f'aria-label="{escape(alt)}">{"".join(parts)}</svg>')
+
+
+def shortened(text: str, width: float, size: float) -> str:
+    """The text, cut with … where it is wider: Chinese signs are taken for 1 em, others for 0.56."""
+    def wide(part: str) -> float:
+        return size * sum(1.0 if ord(c) >= 0x2E80 else 0.56 for c in part)
+
+    if wide(text) <= width:
+        return text
+    return next((text[:k].rstrip() + "…" for k in range(len(text), 0, -1) if wide(text[:k] + "…") <= width), "…")
 
 
 def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ always started ahead, so that this happens beside the work. None is used twice.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,26 @@ if TYPE_CHECKING:
 # one BLAS thread and a fixed hash seed: equal runs give equal bytes
 _SETTINGS = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
              "MKL_NUM_THREADS": "1", "MPLBACKEND": "svg", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-_READY = "--IPKernelApp.exec_lines=__import__('tcslib.run.warm')"
+_WARM = "__import__('tcslib.run.warm')"
+# a kernel watches its parent, but not one that was gone before it began to
+_ALONE = "__import__('os').getppid() == {parent} or __import__('os')._exit(1)"
 
 
 class Kernels:
-    """Kernels in a row: ``take`` one, and the next is being made ready. A context manager that leaves none behind."""
+    """Kernels in a row: ``take`` one, and the next is being made ready. A context manager that leaves none behind.
 
-    def __init__(self, count: int, folder: Path) -> None:
-        self._left, self._folder = count, folder
+    Parameters
+    ----------
+    count
+        How many will be taken.
+    folder
+        The kernels' working folder.
+    own
+        Folder for what kernels keep while they live: connection files, IPython's profile. It goes with the run.
+    """
+
+    def __init__(self, count: int, folder: Path, own: Path) -> None:
+        self._left, self._folder, self._own = count, folder, own
         self._next: KernelManager | None = None
         self._taken: list[KernelManager] = []
 
@@ -56,12 +69,19 @@ class Kernels:
         self._taken.clear()
 
     def _start(self) -> KernelManager:
+        from jupyter_client.kernelspec import KernelSpecManager
         from jupyter_client.manager import KernelManager
 
+        self._own.mkdir(parents=True, exist_ok=True)
         self._left -= 1
         path = os.pathsep.join([str(LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-        # without encryption the kernel writes a warning to the terminal
-        manager = KernelManager(kernel_name="python3", transport_encryption="auto")
-        manager.start_kernel(cwd=str(self._folder), env={**os.environ, **_SETTINGS, "PYTHONPATH": path},
-                             extra_arguments=[_READY])
+        # no folder of kernels is searched: this interpreter's own kernel it is, whatever a user has installed as
+        # "python3"; without encryption the kernel writes a warning to the terminal
+        manager = KernelManager(kernel_name="python3", transport_encryption="auto",
+                                kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+                                connection_file=str(self._own / f"kernel-{self._left}.json"))
+        lines = [_WARM] if sys.platform == "win32" else [_ALONE.format(parent=os.getpid()), _WARM]
+        manager.start_kernel(cwd=str(self._folder), env={
+            **os.environ, **_SETTINGS, "PYTHONPATH": path, "IPYTHONDIR": str(self._own / "ipython")},
+            extra_arguments=[f"--IPKernelApp.exec_lines={line}" for line in lines])
         return manager

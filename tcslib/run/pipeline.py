@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tcslib.errors import InputRefused, RunFailed
+from tcslib.errors import InputRefused, RunFailed, refuse_all
 from tcslib.run.kernels import Kernels
 from tcslib.run.manifest import NOTEBOOKS, inputs, run_id
-from tcslib.run.publish import point_to_latest, publish, published, sweep
+from tcslib.run.publish import place, point_to_latest, publish, published, sweep
 from tcslib.run.stages import STAGES
 from tcslib.study.load import Study
 
@@ -62,12 +62,12 @@ def run(study: Study, out: Path | None = None, say: Say = print) -> Done:
     notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in STAGES]
     for notebook in notebooks:
         check_parameters(notebook)
-    processed.mkdir(parents=True, exist_ok=True)
     try:
+        folder = place(reports, study)
+        processed.mkdir(parents=True, exist_ok=True)
         with FileLock(processed / ".lock", timeout=3):
             for left in processed.glob(f"{_RUN}*"):
                 shutil.rmtree(left, ignore_errors=True)
-            folder = reports / study.params.client / study.params.wave
             sweep(folder)
             made_of = inputs(study, notebooks)
             if same := published(folder, run_id(made_of)):
@@ -76,35 +76,46 @@ def run(study: Study, out: Path | None = None, say: Say = print) -> Done:
             return _run(study, processed, reports, notebooks, made_of, say)
     except Timeout:
         raise RunFailed("another run of this wave is at work. Wait until it is done.", study.name) from None
+    except OSError as error:
+        raise RunFailed(f"{error.strerror or error}. Nothing was published.", str(error.filename or base)) from None
 
 
 def _html(version: Path) -> Path:
     return next(version.glob("*.html"))
 
 
-def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], made_of: Mapping[str, Any], say: Say) -> Done:
+def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], made_of: Mapping[str, Any],
+         say: Say) -> Done:
     work = processed / f"{_RUN}{uuid.uuid4().hex[:8]}"
     log = processed / "log"
     executed = []
     try:
         (work / "log").mkdir(parents=True)
-        with Kernels(len(notebooks), study.root) as kernels:
+        with Kernels(len(notebooks), study.root, work / "kernels") as kernels:
             for number, notebook in enumerate(notebooks):
                 began = time.monotonic()
                 stage_in = work / STAGES[number - 1] if number else None
                 executed.append(_execute(study, notebook, kernels.take(), stage_in, work / STAGES[number], work / "log",
                                          log))
+                if not (work / STAGES[number] / "done.json").exists():
+                    raise RunFailed("does not end with `stage.close()`. Restore its last cell.",
+                                    f"notebooks/{notebook.name}")
                 say(f"  {number + 1}/{len(notebooks)}  {notebook.stem[2:].replace('_', ' '):<20} "
                     f"{time.monotonic() - began:5.1f} s")
         began = time.monotonic()
-        version, dropped = publish(study, work, executed, made_of, reports, STAGES)
-        for stage in (*STAGES, "log"):
-            shutil.rmtree(processed / stage, ignore_errors=True)
-            os.rename(work / stage, processed / stage)
+        version, dropped = publish(study, work, executed, made_of, reports, STAGES,
+                                   lambda: _keep_stages(work, processed))
         say(f"  report {'':<19} {time.monotonic() - began:5.1f} s")
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Done(_html(version), True, tuple(dropped))
+
+
+def _keep_stages(work: Path, processed: Path) -> None:
+    for stage in (*STAGES, "log"):
+        if (processed / stage).exists():
+            shutil.rmtree(processed / stage)
+        os.rename(work / stage, processed / stage)
 
 
 def check_parameters(notebook: Path) -> None:
@@ -132,22 +143,24 @@ def _execute(study: Study, notebook: Path, kernel: KernelManager, stage_in: Path
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    target = logs / notebook.name
+    target, where = logs / notebook.name, f"notebooks/{notebook.name}"
     settings = {"params": str(study.root / study.path), "stage_in": str(stage_in or ""), "stage_out": str(stage_out)}
     try:
         papermill.execute_notebook(str(notebook), str(target), settings, kernel_name="python3", cwd=str(study.root),
-                                   progress_bar=False, execution_timeout=_SECONDS, start_timeout=120,
-                                   request_save_on_cell_execute=False, km=kernel)
+                                   progress_bar=False, execution_timeout=_SECONDS, start_timeout=120, km=kernel)
     except PapermillExecutionError as error:
-        log = _keep(target, kept)
-        shown = os.path.relpath(log, study.root) if log.is_relative_to(study.root) else str(log)
         if error.ename in {"InputRefused", "Refusals"}:
-            raise InputRefused(error.evalue) from None
-        raise RunFailed(f"under “{_heading(target, error.exec_count)}”: {_said(error)} The whole story is in {shown}.",
-                        f"notebooks/{notebook.name}") from None
-    except Exception as error:          # a dead or hung kernel
-        log = _keep(target, kept) if target.exists() else kept
-        raise RunFailed(f"stopped: {' '.join(str(error).split())[:200]} See {log}.", f"notebooks/{notebook.name}") from None
+            refuse_all([InputRefused(line) for line in error.evalue.splitlines()])
+        raise RunFailed(f"under “{_heading(target)}”: {_said(error)} {_log(study, target, kept)}", where) from None
+    except Exception as error:
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):          # a full disk, say
+            raise
+        what = {"DeadKernelError": "the kernel died. Memory may have run out.",
+                "CellTimeoutError": f"a cell ran for more than {_SECONDS // 60} minutes and was stopped."}
+        said = what.get(type(error).__name__, " ".join(f"{type(error).__name__}: {error}".split())[:300] + ".")
+        if not target.exists():
+            raise RunFailed(f"did not start: {said}", where) from None
+        raise RunFailed(f"under “{_heading(target)}”: {said} {_log(study, target, kept)}", where) from None
     return target
 
 
@@ -157,20 +170,25 @@ def _said(error: Any) -> str:
     return text if error.ename in own else f"{error.ename}: {text}" + ("" if text.endswith(".") else ".")
 
 
-def _heading(executed: Path, count: int) -> str:
-    """The last heading above the cell that failed."""
+def _heading(executed: Path) -> str:
+    """The heading above the cell at which the notebook stopped: the one that failed, else the last that was begun."""
     import json
 
-    heading, last = executed.stem, "?"
+    heading = last = executed.stem
     for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "markdown" and (lines := [t for t in "".join(cell["source"]).splitlines() if t[:1] == "#"]):
-            heading = lines[0].lstrip("# ")
-        if cell["cell_type"] == "code" and cell.get("execution_count") == count:
+        if cell["cell_type"] == "markdown":
+            heading = next((t.lstrip("# ") for t in "".join(cell["source"]).splitlines() if t[:1] == "#"), heading)
+        status = cell["metadata"].get("papermill", {}).get("status")
+        if cell["cell_type"] == "code" and status in {"running", "completed", "failed"}:
             last = heading
-    return heading if last == "?" else last
+        if status == "failed":
+            break
+    return last
 
 
-def _keep(executed: Path, kept: Path) -> Path:
+def _log(study: Study, executed: Path, kept: Path) -> str:
+    """Keep the notebook as far as it came, and say where."""
     kept.mkdir(parents=True, exist_ok=True)
-    shutil.copy(executed, kept / f"failed-{executed.name}")
-    return kept / f"failed-{executed.name}"
+    log = kept / f"failed-{executed.name}"
+    shutil.copy(executed, log)
+    return f"The whole story is in {os.path.relpath(log, study.root) if log.is_relative_to(study.root) else log}."

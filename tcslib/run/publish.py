@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from tcslib.report.office import write_tables
 from tcslib.report.page.build import build_page
 from tcslib.report.summary import summary
 from tcslib.run.manifest import changed_keys, manifest, run_id, sha256
-from tcslib.run.store import read_json, write_json
+from tcslib.run.store import free_name, read_json, write_json
 from tcslib.study.load import Study
 
 _VERSION = re.compile(r"v([1-9][0-9]*)\Z")
 _ASIDE = ".making-"
+_NEEDED = {"n": "2_cleaning", "design": "2_cleaning", "index": "4_structural_model"}
 
 
 def versions(folder: Path) -> list[Path]:
@@ -30,8 +31,35 @@ def versions(folder: Path) -> list[Path]:
 
 
 def published(folder: Path, identity: str) -> Path | None:
-    """The version that was made of exactly the same, if there is one."""
-    return next((p for p in versions(folder) if read_json(p / "manifest.json")["id"] == identity), None)
+    """The newest version, if it was made of exactly the same.
+
+    Raises
+    ------
+    RunFailed
+        When it is not as it was published: a version is never written again, so neither is it repaired.
+    """
+    newest = next(reversed(versions(folder)), None)
+    if newest is None:
+        return None
+    try:
+        said = read_json(newest / "manifest.json")
+        changed = [name for name, sha in said["outputs"].items()
+                   if not (newest / name).is_file() or sha256(newest / name) != sha]
+        same = said["id"] == identity
+    except (ValueError, KeyError, AttributeError, TypeError):
+        changed, same = ["manifest.json"], False
+    if changed:
+        raise RunFailed(f"{', '.join(changed)}: not as published. Restore it, or take the folder out of reports.",
+                        str(newest))
+    return newest if same else None
+
+
+def place(reports: Path, study: Study) -> Path:
+    """The folder of a wave's versions, which must lie within ``reports``."""
+    folder = reports / study.params.client / study.params.wave
+    if reports.resolve() not in folder.resolve().parents:
+        raise RunFailed(f"{folder} leads outside {reports}. Remove the link.", "reports")
+    return folder
 
 
 def merge(folder: Path, stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -43,41 +71,52 @@ def merge(folder: Path, stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[s
         left = read_json(folder / stage / "numbers.json")
         warnings += left["numbers"].pop("warnings", [])
         numbers |= left["numbers"]
-        tables |= left["tables"]
+        for name, table in left["tables"].items():
+            tables[free_name(name, tables)] = table
+    for name, stage in _NEEDED.items():
+        if not numbers.get(name):
+            raise RunFailed(f'leaves no "{name}" for results.json. Restore what it shows.', f"notebooks/{stage}.ipynb")
     return numbers | {"warnings": warnings}, tables
 
 
-def results(study: Study, identity: str, version: str, numbers: dict[str, Any], tables: Mapping[str, Any]) -> dict[str, Any]:
+def results(study: Study, identity: str, version: str, numbers: Mapping[str, Any],
+            tables: Mapping[str, Any]) -> dict[str, Any]:
     """The content of ``results.json``."""
     numbers = dict(numbers)
     scores = {row["name"]: row for row in numbers.pop("construct_scores", [])}
     constructs = [{"name": row["name"], **{k: v for k, v in scores.get(row["name"], {}).items() if k != "name"},
                    **{k: v for k, v in row.items() if k != "name"}} for row in numbers.pop("constructs", [])]
     index = numbers["index"]
-    numbers.setdefault("nps", {})
-    numbers.setdefault("loyalty", {})
     wave = {"wave": study.params.wave, **{k: index[k] for k in ("score", "se", "low", "high")}}
-    settings = study.params.model_dump(mode="json", include={"pls", "measurement", "replicates", "cleaning", "weighting",
-                                                             "design", "sample", "scale", "missing_codes"})
+    settings = study.params.model_dump(mode="json", include={
+        "pls", "measurement", "replicates", "cleaning", "weighting", "design", "sample", "scale", "missing_codes"})
+    # what no stage has told is there all the same, empty
+    told = {"items": [], "paths": [], "r2": {}, "total_effects": [], "htmt": [], "nps": {}, "loyalty": {},
+            "trend": [wave], "segments": [], "cleaning": [], **numbers}
     return {"id": identity, "version": version, "client": study.params.client, "wave": study.params.wave,
-            "n": numbers.pop("n"), **numbers, "constructs": constructs, "trend": [wave], "segments": [],
-            "settings": settings, "tables": tables}
+            "n": told.pop("n"), **told, "constructs": constructs,
+            "settings": {**settings, "interval": Context(study).ci()}, "tables": tables}
 
 
 def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[str, Any], reports: Path,
-            stages: tuple[str, ...]) -> tuple[Path, list[str]]:
+            stages: tuple[str, ...], keep: Callable[[], None]) -> tuple[Path, list[str]]:
     """Make the next version and rename it into place.
+
+    Parameters
+    ----------
+    keep
+        Called when all is made and nothing published: puts the stages' data where later runs look for them. Killed
+        in between, the next run makes both again.
 
     Returns
     -------
     The version's folder, and what the page left out of the notebooks' outputs.
     """
-    folder = reports / study.params.client / study.params.wave
-    if reports.exists() and reports.resolve() not in [*folder.resolve().parents]:
-        raise RunFailed(f"{folder} leads outside {reports}. Remove the link.", "reports")
+    folder = place(reports, study)
     folder.mkdir(parents=True, exist_ok=True)
     before = versions(folder)
-    version = f"v{int(before[-1].name[1:]) + 1 if before else 1}"
+    # past every folder there is, also one that is no version of ours
+    version = f"v{1 + max((int(m[1]) for p in folder.iterdir() if (m := _VERSION.match(p.name))), default=0)}"
     aside = folder / f"{_ASIDE}{uuid.uuid4().hex[:8]}"
     aside.mkdir()
     try:
@@ -91,6 +130,7 @@ def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[st
         write_tables(aside / "tables.xlsx", {k: t for k, t in tables.items() if not k.endswith("_figure")})
         outputs = {p.name: sha256(p) for p in sorted(aside.iterdir())}
         write_json(aside / "manifest.json", manifest(study, version, made_of, outputs))
+        keep()
         os.rename(aside, folder / version)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tcslib.errors import InputRefused
+from tcslib.errors import InputRefused, TcsError
 from tcslib.report.context import Context
 from tcslib.report.records import Figure, Finding, Table, View
-from tcslib.run.store import load_responses, plain, read_json, save_responses, write_json
+from tcslib.run.store import free_name, load_responses, plain, read_json, save_responses, write_json
 from tcslib.study.load import Study, load
 from tcslib.survey.responses import Responses
 
@@ -54,7 +55,8 @@ class Stage:
         self._numbers |= out.numbers
         for shown in out.shown:
             if isinstance(shown, Table | Figure):
-                self._tables[f"{shown.name}_figure" if isinstance(shown, Figure) else shown.name] = {
+                name = f"{shown.name}_figure" if isinstance(shown, Figure) else shown.name
+                self._tables[free_name(name, self._tables)] = {
                     "title": shown.title, "columns": [str(c) for c in shown.data.columns],
                     "rows": shown.data.to_numpy(dtype=object).tolist(),
                     **({"print": [[c.head, *c.cells] for c in shown.columns]} if isinstance(shown, Table) else {})}
@@ -120,4 +122,17 @@ def stage(params: str, stage_in: str, stage_out: str) -> Stage:
     stage_out
         Folder this stage writes.
     """
+    _show_faults_as_lines()
     return Stage(load(params), stage_in, stage_out)
+
+
+def _show_faults_as_lines() -> None:
+    """In a notebook, show a known fault as its lines; a traceback through the library helps nobody there."""
+    shell = get_ipython() if (get_ipython := getattr(sys.modules.get("IPython"), "get_ipython", None)) else None
+    if shell is None or not hasattr(shell, "_showtraceback"):
+        return
+
+    def show(shell: Any, kind: type[TcsError], fault: TcsError, trace: Any, tb_offset: Any = None) -> None:
+        shell._showtraceback(kind, fault, fault.lines)
+
+    shell.set_custom_exc((TcsError,), show)

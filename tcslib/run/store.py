@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Container
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name, or with a number where it is taken: two tables never become one."""
+    part, figure = name.removesuffix("_figure"), name.endswith("_figure")
+    number, free = 2, name
+    while free in taken:
+        free, number = f"{part}_{number}{'_figure' * figure}", number + 1
+    return free
+
+
 def save_responses(folder: Path, responses: Responses) -> None:
     """Write responses as a folder of tables and one JSON."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +65,8 @@ def save_responses(folder: Path, responses: Responses) -> None:
     design = responses.design
     pd.DataFrame({"id": design.ids, "weight": design.weights, "domain": responses.domain,
                   **({} if design.strata is None else {"stratum": design.strata}),
-                  **({} if design.clusters is None else {"cluster": design.clusters})}).to_parquet(folder / "design.parquet")
+                  **({} if design.clusters is None else {"cluster": design.clusters})
+                  }).to_parquet(folder / "design.parquet")
     write_json(folder / "questionnaire.json", {
         "sample": design.sample, "rake": responses.weighting.rake, "trim": responses.weighting.trim,
         "items": [asdict(item) for item in responses.questionnaire.values()]})
@@ -67,9 +78,10 @@ def load_responses(folder: Path) -> Responses:
     items = {d["name"]: Item(**{**d, "scale": Scale(**d["scale"]),
                                 "missing_codes": {float(k): v for k, v in d["missing_codes"].items()}})
              for d in said["items"]}
-    column = (lambda name: drawn[name].to_numpy().astype(str) if name in drawn else None)
-    design = Design(drawn["id"].to_numpy().astype(str), drawn["weight"].to_numpy(float), column("stratum"),
-                    column("cluster"), said["sample"])
+    strata, clusters = (drawn[name].to_numpy().astype(str) if name in drawn else None
+                        for name in ("stratum", "cluster"))
+    design = Design(drawn["id"].to_numpy().astype(str), drawn["weight"].to_numpy(float), strata, clusters,
+                    said["sample"])
     tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
     return Responses(**tables, questionnaire=items, design=design, weighting=WeightingPlan(said["rake"], said["trim"]),
                      domain=drawn["domain"].to_numpy(bool))

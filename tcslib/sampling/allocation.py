@@ -13,7 +13,7 @@ from tcslib.errors import InputRefused
 Rule = Literal["proportional", "equal", "neyman"]
 
 
-def allocate(n: int, sizes: Sequence[float], rule: Rule = "proportional",
+def allocate(n: int, sizes: Sequence[float] | np.ndarray, rule: Rule = "proportional",
              sds: Sequence[float] | None = None) -> np.ndarray:
     """Answers for each stratum, whole numbers that sum to n (largest remainders).
 
@@ -44,7 +44,8 @@ def allocate(n: int, sizes: Sequence[float], rule: Rule = "proportional",
     # ties go to the earlier stratum, so that equal input gives equal plans
     out[np.argsort(-(exact - out), kind="stable")[: n - out.sum()]] += 1
     if (out > size).any():
-        raise InputRefused(f"{out.max()} answers are planned from a stratum of {size[out.argmax()]:,.0f} customers. "
+        at = (out - size).argmax()
+        raise InputRefused(f"{out[at]} answers are planned from a stratum of {size[at]:,.0f} customers. "
                            "Plan fewer, or interview all of them.", "plan.strata")
     if (out < 2).any():
         raise InputRefused(f"{n} answers leave a stratum with fewer than 2. Plan more, or merge strata.", "plan.strata")

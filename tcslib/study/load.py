@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from tcslib.errors import InputRefused, refuse_all
+from tcslib.study.checks import check_study
 from tcslib.study.models import Model
 from tcslib.study.params import Section, StudyParams
 from tcslib.study.questionnaire import Item, Questionnaire
 from tcslib.study.resolve import resolve_model, resolve_questionnaire
-from tcslib.study.strict_yaml import Address, dotted, read_yaml
+from tcslib.study.strict_yaml import Address, clipped, dotted, read_yaml
 
 
 @dataclass(frozen=True)
@@ -59,18 +60,38 @@ def find_root(path: str | Path) -> tuple[Path, str]:
     path = Path(path)
     here = Path.cwd()
     tried = [path] if path.is_absolute() else [base / path for base in (here, *here.parents)]
-    found = next((p for p in tried if p.is_file()), None)
+    found = next((p for p in tried if _is_file(p)), None)
     if found is None:
-        folder = next((p.parent for p in tried if p.parent.is_dir()), None)
-        near = difflib.get_close_matches(path.name, [p.name for p in folder.glob("*.yaml")] if folder else [], 1)
-        raise InputRefused("there is no such study. " + (f"Did you mean {near[0]}?" if near else
-                           "Studies lie at params/<client>/<wave>.yaml below the project's root."), str(path))
+        raise InputRefused("there is no such study. " + _other_study(path, tried), clipped(str(path), 200))
     found = Path(os.path.abspath(found))
     if found.parent.parent.name != "params":
         raise InputRefused("a study lies at params/<client>/<wave>.yaml below the project's root. Move it there.",
-                           str(path))
+                           clipped(str(path), 200))
+    if found.stem == "study":
+        raise InputRefused("holds what stays the same from wave to wave. " + _other_study(path, [found]),
+                           clipped(str(path), 200))
     root = found.parent.parent.parent
     return root, found.relative_to(root).as_posix()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):          # too long, not ours to look into, or no name at all
+        return False
+
+
+def _other_study(path: Path, tried: Sequence[Path]) -> str:
+    """Which study may have been meant."""
+    folders = dict.fromkeys(parent for p in tried for parent in p.parents if parent.name == "params")
+    names = [f"{p.parent.name}/{p.stem}" for f in folders for p in sorted(f.glob("*/*.yaml")) if p.stem != "study"]
+    client = path.stem if path.parent.name == "params" else path.parent.name
+    waves = [name for name in names if name.split("/")[0] == client]
+    meant = waves[-1:] if path.parent.name == "params" or path.stem == "study" else difflib.get_close_matches(
+        f"{path.parent.name}/{path.stem}", names, 1)
+    if meant:
+        return f"Did you mean {clipped(meant[0])}?"
+    return "Studies lie at params/<client>/<wave>.yaml below the project's root."
 
 
 def load(path: str | Path) -> Study:
@@ -90,41 +111,51 @@ def load(path: str | Path) -> Study:
     root, shown = find_root(path)
     merged, origins, lines = _merge(root, shown)
     faults: list[InputRefused] = []
+    unsound: set[str] = set()
     try:
         params = StudyParams.model_validate(merged)
     except ValidationError as error:
-        faults += _faults(error, origins, lines, shown)
+        faults, unsound = _faults(error, origins, lines, shown)
         params = _without_faults(merged, error, faults)
+    at = {dotted(address): address for address in lines}
 
     def refuse(address: str, message: str) -> None:
-        at = tuple(address.split("."))
-        faults.append(InputRefused(message + _line(at, lines), f"{_origin(at, origins, shown)}: {address}"))
+        # what follows from a faulty section would be said of its remains
+        if address.split(".")[0] not in unsound:
+            place = at.get(address, tuple(address.split(".")))
+            said = f"{_origin(place, origins, shown)}: {dotted(place)}"
+            faults.append(InputRefused(clipped(message, 1000) + _line(place, lines), said))
 
-    if params.client != Path(shown).parent.name:
-        refuse("client", f'"{params.client}" lies in the folder params/{Path(shown).parent.name}. Name both alike.')
-    model = resolve_model(params.model, refuse)
+    model = None if "model" in unsound else resolve_model(params.model, refuse)
     questionnaire = resolve_questionnaire(params, model, refuse) if model else {}
-    _check_files(params, root, refuse)
-    _check_shares(params, refuse)
-    _check_version(params, refuse)
+    check_study(params, model, root, shown, refuse)
     refuse_all(faults)
     assert model is not None
     return Study(params, model, questionnaire, root, shown, {dotted(a): f for a, f in origins.items()})
 
 
+_PLACEHOLDERS = {"client": "x", "wave": "2026", "model": {}, "data": {"file": "x"}}
+
+
 def _without_faults(merged: dict[str, Any], error: ValidationError, faults: list[InputRefused]) -> StudyParams:
-    """What is sound in a study with faulty keys, so that its model and shares are checked in the same reading."""
-    for e in error.errors():
-        parent: Any = merged
-        for part in e["loc"][:-1]:
-            parent = parent.get(part, {}) if isinstance(parent, dict) else {}
-        if isinstance(parent, dict):
-            parent.pop(e["loc"][-1], None)
-    try:
-        return StudyParams.model_validate(merged)
-    except ValidationError:
-        refuse_all(faults)
-        raise
+    """What is sound in a study with faulty keys, so that the rest of it is checked in the same reading."""
+    for _ in range(5):
+        for e in error.errors():
+            address = e["loc"][:-1] if e["type"] == "missing" and len(e["loc"]) > 1 else e["loc"]
+            parent: Any = merged
+            for number, part in enumerate(address):
+                if not isinstance(parent, dict) or part not in parent:
+                    break
+                if number == len(address) - 1 or not isinstance(parent[part], dict):
+                    del parent[part]
+                    break
+                parent = parent[part]
+        try:
+            return StudyParams.model_validate(_PLACEHOLDERS | merged)
+        except ValidationError as again:
+            error = again
+    refuse_all(faults)
+    raise error
 
 
 def _merge(root: Path, shown: str) -> tuple[dict[str, Any], dict[Address, str], dict[Address, int]]:
@@ -133,11 +164,28 @@ def _merge(root: Path, shown: str) -> tuple[dict[str, Any], dict[Address, str], 
     base_name = wave.pop("study", None)
     if base_name is None:
         return wave, origins, lines
-    if not isinstance(base_name, str) or Path(base_name).name != base_name:
-        raise InputRefused("the name of a file in the same folder is expected, such as study.yaml.", f"{shown}: study")
+    if not isinstance(base_name, str) or Path(base_name).name != base_name or base_name == Path(shown).name:
+        raise InputRefused("the name of another file in the same folder is expected, such as study.yaml."
+                           + _line(("study",), lines), f"{shown}: study")
     base_shown = (Path(shown).parent / base_name).as_posix()
+    if not _is_file(root / base_shown):
+        near = difflib.get_close_matches(base_name, [p.name for p in (root / shown).parent.glob("*.yaml")
+                                                     if p.name != Path(shown).name], 1)
+        raise InputRefused(f'there is no "{clipped(base_name)}" beside it. ' + (
+            f"Did you mean {clipped(near[0])}?" if near else "Correct the name, or drop the line.")
+            + _line(("study",), lines), f"{shown}: study")
     base, base_lines = read_yaml(root / base_shown, base_shown)
-    return (_override(base, wave), dict.fromkeys(base_lines, base_shown) | origins, base_lines | lines)
+    if "study" in base:
+        raise InputRefused("is a key of a wave's file only. Remove it." + _line(("study",), base_lines),
+                           f"{base_shown}: study")
+    merged = _override(_long_form(base), _long_form(wave))
+    return merged, dict.fromkeys(base_lines, base_shown) | origins, base_lines | lines
+
+
+def _long_form(given: dict[str, Any]) -> dict[str, Any]:
+    """``Image: [a, b]`` written out, so that a wave can override one key of it."""
+    model = given.get("model")
+    return given | {"model": StudyParams.long_form(model)} if isinstance(model, dict) else given
 
 
 def _override(base: Any, over: Any) -> Any:
@@ -153,41 +201,58 @@ def _origin(address: Address, origins: Mapping[Address, str], otherwise: str) ->
 
 
 def _line(address: Address, lines: Mapping[Address, int]) -> str:
-    return f" (line {lines[address]})" if address in lines else ""
+    """The line an address begins in, or that of the section it lies in."""
+    while address and address not in lines:
+        address = address[:-1]
+    return f" (line {lines[address]})" if address else ""
 
 
 _SAID = {"missing": "is missing. Add it.", "bool_type": "true or false is expected.",
-         "string_type": "text is expected. Put it in quotes.", "int_type": "a whole number is expected.",
+         "string_type": "text is expected.", "string_too_short": "a name is expected.",
+         "int_type": "a whole number is expected.", "int_from_float": "a whole number is expected.",
          "float_type": "a number is expected.", "dict_type": "lines of `key: value` are expected.",
-         "model_type": "lines of `key: value` are expected.", "list_type": "a list is expected: [a, b]."}
-
-
+         "model_type": "lines of `key: value` are expected.", "list_type": "a list is expected: [a, b].",
+         "greater_than": "a number above {gt:,} is expected.", "less_than": "a number below {lt:,} is expected.",
+         "greater_than_equal": "a number of {ge:,} or more is expected.",
+         "less_than_equal": "a number of {le:,} or less is expected."}
 _BRANCHES = {"ConstructParams", "list[str]"}          # pydantic names the branch of a union in its location
 
 
 def _faults(error: ValidationError, origins: Mapping[Address, str], lines: Mapping[Address, int],
-            shown: str) -> list[InputRefused]:
+            shown: str) -> tuple[list[InputRefused], set[str]]:
+    """One refusal for each faulty key, and the sections they lie in."""
     out: dict[str, InputRefused] = {}
     for e in error.errors():
         address = tuple(str(part + 1) if isinstance(part, int) else part for part in e["loc"]
                         if part not in _BRANCHES)
-        kind, came = e["type"], e["input"]
-        if kind == "extra_forbidden":
-            near = difflib.get_close_matches(address[-1], _keys_at(address[:-1]), 1, 0.6)
-            said = "is not a key of a study. " + (f"Did you mean {near[0]}?" if near else "Remove it.")
-        elif kind == "value_error":
-            said = str(e["ctx"]["error"])
-        elif kind == "literal_error":
-            near = difflib.get_close_matches(str(came), [w.strip("' ") for w in e["ctx"]["expected"].replace(
-                " or ", ",").split(",")], 1, 0.5)
-            said = f'"{came}" is not one of {e["ctx"]["expected"]}.' + (f" Did you mean {near[0]}?" if near else "")
-        else:
-            said = _SAID.get(kind, e["msg"] + ".")
-        if kind != "missing" and isinstance(came, str | int | float) and not said.startswith(('"', "is not")):
-            said = f'"{came}": {said}'
         where = f"{_origin(address, origins, shown)}: {dotted(address)}"
-        out.setdefault(where, InputRefused(said + _line(address, lines), where))
-    return list(out.values())
+        out.setdefault(where, InputRefused(clipped(_said(e, address), 1000) + _line(address, lines), where))
+    return list(out.values()), {str(e["loc"][0]) for e in error.errors()}
+
+
+def _said(e: Mapping[str, Any], address: Address) -> str:
+    """What is wrong with a value, in a sentence; the value of an unknown key is not repeated, it may be a secret."""
+    kind, came = e["type"], e["input"]
+    if kind == "missing":
+        return _SAID[kind]
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(address[-1], _keys_at(address[:-1]), 1, 0.6)
+        return "is not a key of a study. " + (f"Did you mean {near[0]}?" if near else "Remove it.")
+    if kind == "value_error":
+        said = str(e["ctx"]["error"])
+    elif kind == "literal_error":
+        words = e["ctx"]["expected"].replace("'", "")
+        near = difflib.get_close_matches(str(came), words.replace(" or ", ", ").split(", "), 1, 0.5)
+        said = f"{words} is expected." + (f" Did you mean {near[0]}?" if near else "")
+    else:
+        said = _SAID.get(kind, e["msg"] + ".").format(**e.get("ctx", {}))
+        if kind == "string_type" and isinstance(came, int | float):
+            said += " Put it in quotes."
+    if came is None:
+        return f"is empty: {said}"
+    if isinstance(came, bool):
+        return f"{str(came).lower()}: {said}"
+    return f'"{clipped(str(came))}": {said}' if isinstance(came, str | int | float) else said
 
 
 def _keys_at(address: Address) -> list[str]:
@@ -203,50 +268,9 @@ def _keys_at(address: Address) -> list[str]:
     return list(section.model_fields)
 
 
-def _check_files(params: StudyParams, root: Path, refuse: Any) -> None:
-    file = params.data.file
-    inside = Path(os.path.realpath(root / "data" / "raw"))
-    where = Path(os.path.realpath(root / file))
-    if Path(file).is_absolute() or inside not in where.parents:
-        refuse("data.file", f'"{file}" lies outside data/raw. Copy the file into data/raw/{params.client}/ and name '
-                            "it from the project's root.")
-    elif not where.exists():
-        near = difflib.get_close_matches(where.name, [p.name for p in where.parent.glob("*")], 1)
-        refuse("data.file", f'there is no "{file}". ' + (f"Did you mean {near[0]}?" if near else
-                                                        f"Put the file into data/raw/{params.client}/."))
-    elif not where.is_file():
-        refuse("data.file", f'"{file}" is not a regular file. Give the file that holds the answers.')
-
-
-def _check_shares(params: StudyParams, refuse: Any) -> None:
-    for column, shares in params.weighting.rake.items():
-        at = f"weighting.rake.{column}"
-        for category, share in shares.items():
-            if not share > 0:
-                refuse(f"{at}.{category}", f"the share {share:g} is not above 0. Merge the category or drop it.")
-        if abs(sum(shares.values()) - 1) > 1e-6:
-            refuse(at, f"the shares sum to {sum(shares.values()):.6g}, not to 1. Correct them.")
-    if bool(params.compare.brand) != bool(params.compare.own):
-        refuse("compare", "`brand` and `own` go together: the column, and the client's value in it. Give both or none.")
-    if params.plan.strata and params.plan.population is not None:
-        total = sum(s.size for s in params.plan.strata.values())
-        if total != params.plan.population:
-            refuse("plan.population", f"{params.plan.population:,} differs from the strata's total {total:,}. "
-                                      "Drop it or correct it.")
-
-
-def _check_version(params: StudyParams, refuse: Any) -> None:
-    """Refuse what has a key but no code behind it yet: a setting passed over in silence would be a wrong report."""
-    if params.language != "en":
-        refuse("language", "reports in Chinese are not available in this version. Write en.")
-    if params.compare.previous is not None:
-        refuse("compare.previous", "comparing waves is not available in this version. Drop the line.")
-
-
 def item_names(study: Study) -> list[str]:
-    """The model's items, and the recommendation question when there is one that the model does not hold."""
-    extra = [study.params.nps] if study.params.nps and study.params.nps not in study.model.items else []
-    return study.model.items + extra
+    """The model's items, each once, and the recommendation question when there is one that the model does not hold."""
+    return list(dict.fromkeys([*study.model.items, *([study.params.nps] if study.params.nps else [])]))
 
 
 __all__ = ["Item", "Study", "find_root", "item_names", "load"]

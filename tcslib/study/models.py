@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ class Model:
     def blocks(self) -> list[np.ndarray]:
         """For each construct the positions of its items, as integer arrays."""
         edges = np.cumsum([0] + [len(c.items) for c in self.constructs])
-        return [np.arange(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [np.arange(a, b) for a, b in pairwise(edges)]
 
     @cached_property
     def inner(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from tcslib.study.questionnaire import Scale
 
+NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?\Z")
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 WAVE = re.compile(r"[12][0-9]{3}(?:Q[1-4]|H[12]|-(?:0[1-9]|1[0-2]))?\Z")
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -20,7 +21,7 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt"
 
 def _slug(value: str) -> str:
     if not SLUG.match(value) or value in RESERVED:
-        raise ValueError("a short name of a-z, 0-9, _ and - is expected, such as acme. The name readers see is `title`.")
+        raise ValueError("a short name of a-z, 0-9, _ and - is expected, such as acme. Readers see `title`.")
     return value
 
 
@@ -34,15 +35,15 @@ def _wave(value: Any) -> Any:
 def _text(value: Any) -> Any:
     if isinstance(value, str):
         return {"": value}
-    if isinstance(value, dict) and (set(value) - {"en", "zh"} or not value):
+    if not isinstance(value, dict) or set(value) - {"en", "zh"} or not value:
         raise ValueError("text, or {en: …, zh: …}, is expected.")
     return value
 
 
-def _scale(value: str) -> str:
+def _scale(value: Any) -> Any:
     try:
         Scale.parse(value)
-    except ValueError:
+    except (AttributeError, TypeError, ValueError):
         raise ValueError("a scale is expected, low before high: 1-10, 0-10, 1-5, 0/1 or percent.") from None
     return value
 
@@ -53,19 +54,20 @@ def _column_or_list(value: Any) -> Any:
 
 def _number_key(value: Any) -> Any:
     if isinstance(value, dict):
+        seen: dict[float, str] = {}
         for key in value:
-            try:
-                float(key)
-            except (TypeError, ValueError):
-                raise ValueError(f'"{key}" is not a number. Missing codes are numbers with a word: '
-                                 "{98: dont_know}.") from None
+            if not NUMBER.match(str(key)):
+                raise ValueError(f'"{key}" is not a number. Missing codes are numbers with a word: {{98: dont_know}}.')
+            if seen.setdefault(float(key), key) != key:
+                raise ValueError(f'"{seen[float(key)]}" and "{key}" are the same number. Keep one.')
     return value
 
 
 Words = Annotated[dict[str, str], BeforeValidator(_text)]
-ScaleText = Annotated[str, AfterValidator(_scale)]
+ScaleText = Annotated[str, BeforeValidator(_scale)]
+Name = Annotated[str, Field(min_length=1)]
 Codes = Annotated[dict[str, str], BeforeValidator(_number_key)]
-Columns = Annotated[list[str], BeforeValidator(_column_or_list)]
+Columns = Annotated[list[Name], BeforeValidator(_column_or_list)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -88,7 +90,7 @@ class ItemParams(Section):
 class ConstructParams(Section):
     """One latent variable."""
 
-    items: list[str] | None = Field(None, description="names of the columns that measure it")
+    items: list[Name] | None = Field(None, description="names of the columns that measure it")
     mode: Literal["A", "B"] | None = Field(None, description="A reflective, B formative")
     label: Words | None = None
     action: Words | None = Field(None, description="what raising it means, as a verb phrase")
@@ -99,7 +101,7 @@ class ModelParams(Section):
     """The model: a preset, or constructs and paths of one's own."""
 
     preset: str | None = Field(None, description="ecsi or acsi")
-    constructs: dict[str, ConstructParams | list[str]] = {}
+    constructs: dict[Name, ConstructParams | list[str]] = {}
     paths: list[list[str]] | None = Field(None, description="pairs [from, to]")
     without: list[str] = Field([], description="constructs of the preset this study did not measure")
     target: str | None = Field(None, description="the construct whose 0-100 score is the index")
@@ -142,7 +144,7 @@ class CleaningParams(Section):
 class DataParams(Section):
     """The file of answers."""
 
-    file: str
+    file: Name
     id: str = Field("", description="column that names the respondent; without it the row number does")
     sheet: str = Field("", description="XLSX: name of the sheet, default the first visible one")
     header_row: int = Field(1, ge=1, le=100, description="line or row that holds the column names")
@@ -252,7 +254,7 @@ class StudyParams(Section):
 
     @field_validator("model", mode="before")
     @classmethod
-    def _lists_are_items(cls, value: Any) -> Any:
+    def long_form(cls, value: Any) -> Any:
         """``Image: [IMAG1, IMAG2]`` is short for ``Image: {items: [...]}``."""
         if isinstance(value, dict) and isinstance(value.get("constructs"), dict):
             return value | {"constructs": {k: {"items": v} if isinstance(v, list) else v

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ class Scale:
         separator = "/" if "/" in text else "-"
         cut = text.rfind(separator)
         low, high = float(text[:cut]), float(text[cut + 1:])
-        if not low < high:
+        if not -math.inf < low < high < math.inf:
             raise ValueError(text)
         return cls(low, high)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from tcslib.study.checks import Refuse
 from tcslib.study.models import Construct, Model, cycle_in, preset_names, read_preset
 from tcslib.study.params import ConstructParams, ItemParams, ModelParams, StudyParams
 from tcslib.study.questionnaire import Item, Questionnaire, Scale, Text
-
-Refuse = Callable[[str, str], None]
+from tcslib.study.strict_yaml import clipped
 
 
 def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
@@ -20,7 +20,7 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
     if given.preset is not None:
         if given.preset not in preset_names():
             near = difflib.get_close_matches(given.preset.lower(), preset_names(), 1, 0.5)
-            refuse("model.preset", f'"{given.preset}" is not a preset; there are {", ".join(preset_names())}. '
+            refuse("model.preset", f'"{clipped(given.preset)}" is not a preset; there are {", ".join(preset_names())}. '
                                    + (f"Did you mean {near[0]}?" if near else "Or give constructs and paths."))
             return None
         preset = read_preset(given.preset)
@@ -136,7 +136,21 @@ def resolve_questionnaire(params: StudyParams, model: Model, refuse: Refuse) -> 
         codes = params.missing_codes if own.missing_codes is None else own.missing_codes
         out[name] = Item(name, Scale.parse(scale), _wording(own.text, base), own.reversed, own.asked_if,
                          {float(code): word for code, word in codes.items()})
+    _check_codes(params, out, refuse)
     return out
+
+
+def _check_codes(params: StudyParams, questionnaire: Questionnaire, refuse: Refuse) -> None:
+    """A code that is also an answer would turn answers into missing ones."""
+    said: set[tuple[str, float]] = set()
+    for name, item in questionnaire.items():
+        own = name in params.items and params.items[name].missing_codes is not None
+        at = f"items.{name}.missing_codes" if own else "missing_codes"
+        for code in item.missing_codes:
+            if item.scale.low <= code <= item.scale.high and (at, code) not in said:
+                said.add((at, code))
+                refuse(at, f'{code:g} is an answer on the scale {item.scale} of "{clipped(name)}". Correct the code, or '
+                           f"give that item its own: items.{clipped(name)}.missing_codes: {{}}.")
 
 
 def _wording(own: Text, base: Text) -> Text:

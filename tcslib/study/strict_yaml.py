@@ -14,20 +14,26 @@ from typing import Any
 from tcslib.errors import InputRefused, refuse_all
 
 Address = tuple[str, ...]
-MAX_BYTES, MAX_NODES, MAX_DEPTH = 1_000_000, 10_000, 30
+MAX_BYTES, MAX_NODES, MAX_DEPTH, MAX_DIGITS, MAX_FAULTS = 1_000_000, 10_000, 30, 18, 20
 
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
-_AMBIGUOUS = re.compile(r"(?:yes|no|on|off|y|n)\Z|0[0-9]+\Z|[0-9]+(?::[0-9]{2})+\Z|0[xo][0-9a-fA-F]+\Z", re.IGNORECASE)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?\Z")
+_AMBIGUOUS = re.compile(r"(?:yes|no|on|off|y|n)\Z|"
+                        r"[-+]?(?:0[0-9_]+|[0-9]+(?::[0-9]{1,2})+|0[xob][0-9a-f_]+)(?:\.[0-9]*)?\Z", re.IGNORECASE)
 
 
 def dotted(address: Address) -> str:
-    """``weighting.rake.region`` from its parts."""
-    return ".".join(address)
+    """``weighting.rake.region`` from its parts, fit to stand in a message."""
+    return ".".join(clipped(part) for part in address)
+
+
+def clipped(text: str, most: int = 60) -> str:
+    """A text somebody wrote, as a message shows it: on one line, printable, shortened."""
+    text = "".join(c if c.isprintable() else " " for c in text[:most + 1])
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Address, int]]:
@@ -49,9 +55,14 @@ def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Address, int
     InputRefused
         For everything the file must not hold, all faults of one reading at once.
     """
-    if not path.is_file():
-        raise InputRefused("there is no such file. Check the name, or make a study with the demo's as a pattern.", shown)
-    raw = path.read_bytes()
+    try:
+        if not path.is_file():
+            raise InputRefused("there is no such file. Check the name, or make a study with the demo's as a pattern.",
+                               shown)
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputRefused(f"cannot be opened ({error.strerror or type(error).__name__}). Check that you may read it.",
+                           shown) from None
     if len(raw) > MAX_BYTES:
         raise InputRefused(f"{len(raw):,} bytes of parameters; at most {MAX_BYTES:,} are read. Shorten it.", shown)
     try:
@@ -61,12 +72,20 @@ def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Address, int
         raise InputRefused(f"line {line} is not UTF-8. Save the file as UTF-8.", shown) from None
     builder = _Builder(_events(text, shown), shown)
     value = builder.document()
-    refuse_all(builder.faults)
+    refuse_all(_at_most(builder.faults, shown))
     if value is None:
         value = {}
     if not isinstance(value, dict):
         raise InputRefused("holds a list or a single value. Write it as lines of `key: value`.", shown)
     return value, builder.lines
+
+
+def _at_most(faults: list[InputRefused], shown: str) -> list[InputRefused]:
+    """The first faults; how many more there are, when they are too many to read."""
+    if len(faults) <= MAX_FAULTS:
+        return faults
+    more = InputRefused(f"holds {len(faults) - MAX_FAULTS} more faults of this kind. Correct those above first.", shown)
+    return [*faults[:MAX_FAULTS], more]
 
 
 def _events(text: str, shown: str) -> list[Any]:
@@ -88,7 +107,10 @@ def _events(text: str, shown: str) -> list[Any]:
         raise InputRefused(f"line {line} is not valid YAML ({problem}). Indent with spaces, and quote text that holds "
                            "any of : # [ ] { }.", shown) from None
     except YAMLError as error:
-        raise InputRefused(f"is not valid YAML ({' '.join(str(error).split())[:120]}).", shown) from None
+        # a character YAML does not allow; the reader counts characters, people count lines
+        line = text[:getattr(error, "position", 0) or 0].count("\n") + 1
+        raise InputRefused(f"line {line} holds a character that is no text. Delete it, or save the file as UTF-8 "
+                           "again.", shown) from None
     return events
 
 
@@ -120,12 +142,12 @@ class _Builder:
         self.lines.setdefault(address, event.start_mark.line + 1)
         kind = type(event).__name__
         if kind == "AliasEvent":
-            self._fault(event, address, f"the alias *{event.anchor} is not allowed. Write the value out.")
+            self._fault(event, address, f"the alias *{clipped(event.anchor)} is not allowed. Write the value out.")
             return None
         if getattr(event, "anchor", None):
-            self._fault(event, address, f"the anchor &{event.anchor} is not allowed. Write the value out.")
+            self._fault(event, address, f"the anchor &{clipped(event.anchor)} is not allowed. Write the value out.")
         if getattr(event, "tag", None) or getattr(event, "ctag", None):
-            self._fault(event, address, f"the tag {event.tag} is not allowed. Write a plain value.")
+            self._fault(event, address, f"the tag {clipped(str(event.tag))} is not allowed. Write a plain value.")
         if len(address) > MAX_DEPTH:
             raise InputRefused(f"nested more than {MAX_DEPTH} deep. Flatten it.", self.shown)
         if kind == "ScalarEvent":
@@ -133,7 +155,7 @@ class _Builder:
         return self._mapping(address) if kind == "MappingStartEvent" else self._sequence(address)
 
     def _sequence(self, address: Address) -> list[Any]:
-        out = []
+        out: list[Any] = []
         while type(self.events[self.position]).__name__ != "SequenceEndEvent":
             out.append(self._value((*address, str(len(out) + 1))))
         self.position += 1
@@ -153,6 +175,8 @@ class _Builder:
             if event.anchor or event.tag:
                 self._fault(event, (*address, event.value), "a key carries an anchor or a tag. Use a plain word.")
             key = event.value
+            if not key.strip():
+                self._fault(event, address, "a key is empty. Give it a name.")
             self.lines.setdefault((*address, key), event.start_mark.line + 1)
             if key in out:
                 first = self.lines[(*address, key)]
@@ -170,16 +194,17 @@ class _Builder:
         if _BOOL.match(text):
             return text.lower() == "true"
         if _INT.match(text):
-            return int(text)
+            if len(text) <= MAX_DIGITS:
+                return int(text)
+            self._fault(event, address, f"a number of {len(text)} digits. Put it in quotes if it is text.")
+            return None
         if _NOT_FINITE.match(text) or (_FLOAT.match(text) and abs(float(text)) == float("inf")):
-            self._fault(event, address, f"{text} is not a finite number. Give a number, or drop the line.")
+            self._fault(event, address, f"{clipped(text)} is not a finite number. Give a number, or drop the line.")
             return None
         if _AMBIGUOUS.match(text):
-            self._fault(event, address, f'{text} can be read in two ways. Put it in quotes ("{text}") if it is text; '
+            said = clipped(text)
+            self._fault(event, address, f'{said} can be read in two ways. Put it in quotes ("{said}") if it is text; '
                                         "write true or false, or a plain number, if it is not.")
             return None
-        if _FLOAT.match(text):
-            return float(text)
-        if _DATE.match(text):
-            return text          # a date stays the text it is; whoever needs a date reads it as one
-        return text
+        # a date stays the text it is; whoever needs a date reads it as one
+        return float(text) if _FLOAT.match(text) else text

@@ -12,7 +12,6 @@ import numpy as np
 from tcslib.errors import InputRefused
 
 SampleKind = Literal["probability", "quota", "opt_in", "census"]
-_JOIN = "\x1f"          # unit separator: cannot stand in a label read from a survey file
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +41,10 @@ class Design:
     def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         stratum = np.zeros(len(self.ids), dtype="U1") if self.strata is None else self.strata.astype(str)
         within = self.ids.astype(str) if self.clusters is None else self.clusters.astype(str)
-        names, unit = np.unique(np.char.add(np.char.add(stratum, _JOIN), within), return_inverse=True)
-        strata_names, of_unit = np.unique([name.split(_JOIN)[0] for name in names], return_inverse=True)
-        return unit, of_unit, strata_names
+        strata_names, of_row = np.unique(stratum, return_inverse=True)
+        labels, label = np.unique(within, return_inverse=True)
+        pairs, unit = np.unique(of_row * len(labels) + label, return_inverse=True)
+        return unit, pairs // len(labels), strata_names
 
     @property
     def unit(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from tcslib.survey.responses import Responses
 from tcslib.weighting.calibration import Margins, margins, rake_cells
 
 TRIM_ROUNDS = 50
+UNMET = "the margins and the limit on weights cannot be met together. Merge small categories, or raise weighting.trim."
 
 
 def kish(weights: np.ndarray) -> tuple[float, float]:
@@ -108,7 +109,7 @@ def adjustment(responses: Responses, where: str = "study") -> Adjustment:
     joint, group = np.unique(np.column_stack(keys), axis=0, return_inverse=True)
     group = group.ravel()
     rows = np.bincount(group).astype(float)
-    order = np.argsort(design.ids, kind="stable")          # the last digits of a sum shall not depend on the file's order
+    order = np.argsort(design.ids, kind="stable")          # so that no last digit depends on the order of the file
     weight = np.bincount(group[order], design.weights[order]) / rows
     return Adjustment(group, joint[:, 0], joint[:, 1], weight, rows, coded, plan.trim)
 
@@ -145,8 +146,7 @@ def weigh(responses: Responses) -> Weights:
         stages.append(("trimmed", base * steps.factors(np.ones((1, responses.design.units)))[0][steps.group]))
     final = stages[-1][1]
     if not np.isfinite(final).all():
-        raise NotEstimable("the margins and the limit on weights cannot be met together. Merge small categories, or "
-                           "raise weighting.trim.", "weighting")
+        raise NotEstimable(UNMET, "weighting")
     rows = []
     for step, weights in stages:
         deff, n_eff = kish(weights)

@@ -139,6 +139,8 @@ def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[
     words, n_plan = context.words, int(plan["n"])
     strata = {row["stratum"]: row for row in plan.get("allocation", [])}
     blanks = {"planned": words.number(n_plan, 0), "n": words.number(answers.n, 0)}
+    if not context.planned:
+        return View([Finding(words("cleaning.no_plan", **blanks))])
     verdict = words("cleaning.achieved" if answers.n >= n_plan else "cleaning.short", **blanks)
     if not strata or answers.design.strata is None or set(answers.design.strata) - set(strata):
         return View([Finding(verdict)])

@@ -44,6 +44,8 @@ def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: 
     answer = words("plan.answer", n=words.number(n, 0), margin=words.number(plan.margin, 1),
                    margin_n=words.number(margin.n, 0), change=words.number(plan.change, 1),
                    change_n=words.number(change.n, 0))
+    if not context.planned:
+        answer = words("plan.no_plan") + " " + answer
     table = context.table("sample_size", data, columns, settings,
                           {"margin_n": words.number(margin.n, 0), "change_n": words.number(change.n, 0)})
     return View([Finding(answer, "answer"), table],

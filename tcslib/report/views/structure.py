@@ -25,24 +25,12 @@ def _reading(row: pd.Series) -> str:
 
 def paths(context: Context, fit: PlsFit) -> View:
     """Path coefficients, drawn and listed."""
-    from tcslib.report.plots import ACCENT, INK3, intervals
-
     words, table = context.words, fit.paths()
     table["reading"] = [_reading(row) for _, row in table.iterrows()]
     names = [f"{context.label(s)} → {context.label(t)}" for s, t in zip(table["source"], table["target"], strict=True)]
     clear = table[table["reading"] != "unclear"]
     into = clear[clear["target"] == fit.model.target].sort_values("estimate", ascending=False)
     drivers = words.listed([f"{context.label(r['source'])} ({words.number(r['estimate'], 2)})" for _, r in into.iterrows()])
-
-    def paint(axes: Any, narrow: bool) -> None:
-        y = np.arange(len(table))
-        axes.axvline(0, color=INK3, linewidth=1)
-        for reading, color in (("unclear", INK3), ("moderate", ACCENT), ("strong", ACCENT)):
-            rows = (table["reading"] == reading).to_numpy()
-            if rows.any():
-                intervals(axes, table[rows], y[rows], color=color, marker="s" if reading == "unclear" else "o")
-        axes.set_yticks(y, [n.replace(" → ", " →\n") if narrow else n for n in names])
-        axes.set_ylim(len(table) - 0.5, -0.5)
 
     blanks = {"clear": words.number(len(clear), 0), "paths": words.number(len(table), 0), "drivers": drivers,
               "target": context.label(fit.model.target), "ci": context.ci()}
@@ -51,13 +39,36 @@ def paths(context: Context, fit: PlsFit) -> View:
                context.interval_column(table), context.column("f2", table["f2"], "coef"),
                Column(words("head.reading"), [words(f"reading.{r}") for r in table["reading"]], "left")]
     answer = Finding(words("structure.answer" if len(into) else "structure.answer_none", **blanks), "answer")
-    figure = context.figure("paths", table, paint, (30 + 26 * len(table), 30 + 36 * len(table)),
-                            words("figure.paths.alt", **blanks, values="; ".join(
-                                f"{n} {words.number(v, 2)}" for n, v in zip(names, table["estimate"], strict=True))),
-                            settings, blanks)
     records = table.rename(columns={"method": "interval"})[["source", "target", "estimate", "se", "low", "high", "f2"]]
-    return View([answer, figure, context.table("paths", table, columns, words("settings.reading") + " " + settings, blanks)],
+    listed = context.table("paths", table, columns, words("settings.reading") + " " + settings, blanks)
+    return View([answer, *diagram(context, fit).shown, listed],
                 {"paths": records.to_dict("records")})
+
+
+def diagram(context: Context, fit: PlsFit) -> View:
+    """The model as drawn: constructs, paths between them, what is explained; empty where a table must serve."""
+    from tcslib.report.diagram import path_diagram
+
+    words, table, target = context.words, fit.paths(), fit.model.target
+    explained = fit.r2().set_index("construct")["estimate"]
+    labels = {name: context.label(name) for name in fit.model.names}
+    wide, narrow = path_diagram(fit.model, labels, table, explained.to_dict(), words, target)
+    if not wide:
+        return View([])
+    unclear = np.array([_reading(row) == "unclear" for _, row in table.iterrows()])
+    routes = [f"{labels[s]} → {labels[t]} {words.number(b, 2)}"
+              for s, t, b in zip(table["source"], table["target"], table["estimate"], strict=True)]
+    strongest = table[~unclear].sort_values("estimate", key=abs, ascending=False, kind="stable").index
+    into = [k for k in strongest if table.loc[k, "target"] == target]
+    blanks = {"first": labels[table.loc[into[0], "source"]] if into else "", "target": labels[target],
+              "unclear": words.number(unclear.sum(), 0)}
+    kind = "title_none" if not into else {0: "title_all", 1: "title_one"}.get(int(unclear.sum()), "title")
+    alt = words("figure.diagram.alt", constructs=words.number(len(labels), 0), paths=words.number(len(table), 0),
+                strongest="; ".join(routes[k] for k in strongest[:3]) or words("settings.none"),
+                unclear="; ".join(r for r, u in zip(routes, unclear, strict=True) if u) or words("settings.none"),
+                target=labels[target], r2=words.number(explained.get(target), 2))
+    title, settings = words(f"figure.diagram.{kind}", **blanks), context.settings(fit.inference, fit.describe())
+    return View([Figure("diagram", title, words("figure.diagram.sub"), wide, narrow, alt, settings, table)])
 
 
 def explained(context: Context, fit: PlsFit) -> View:
