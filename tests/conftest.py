@@ -54,6 +54,13 @@ BASE_STUDY: Mapping[str, Any] = {
 MakeStudy = Callable[..., Path]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that reads ``shared``, by itself or through another fixture."""
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.shared)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder ``shared`` beside the project; not part of it, because some data may not be redistributed."""

@@ -24,7 +24,7 @@ from tcslib.survey.responses import Responses
 
 Respond = Callable[..., Responses]
 Expected = Callable[[str, str], Any]
-CLOSE = 1e-9          # reached: 2e-12 from moments
+CLOSE = 1e-9          # reached: 1e-14
 
 
 def measured(responses: Responses, model: Model, alpha_kind: AlphaKind = "standardised",

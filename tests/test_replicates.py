@@ -449,6 +449,7 @@ print(status("VmHWM") - before, digest.hexdigest())
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory of a process is read from /proc")
 def test_memory_stays_within_its_setting() -> None:
     """100 items, 10,000 replicates, 200 PSUs: at 100 MB no more than that beyond the interpreter with the data.

@@ -87,7 +87,7 @@ def small(respond: Respond, sexes: list[str], **options: Any) -> Responses:
 
 @pytest.mark.parametrize(("sexes", "targets", "said"), [
     (["f", "m", "f", "m"], {"f": 0.5, "m": 0.4, "x": 0.1}, '"x" has a target but no respondents'),
-    (["f", "m", "f", "x"], {"f": 0.5, "m": 0.5}, r'sex is "x", which has no target, for 1 respondents'),
+    (["f", "m", "f", "x"], {"f": 0.5, "m": 0.5}, r'sex is "x", which has no target, for 1 respondent'),
     (["f", "m", "", ""], {"f": 0.5, "m": 0.5}, "sex is empty for 2 respondents")])
 def test_margins_that_cannot_be_met_are_refused_by_name(sexes: list[str], targets: dict[str, float], said: str,
                                                         respond: Respond) -> None:
@@ -96,6 +96,12 @@ def test_margins_that_cannot_be_met_are_refused_by_name(sexes: list[str], target
         with pytest.raises(InputRefused, match=said) as refused:
             use(responses)
         assert "weighting.rake.sex" in refused.value.where
+
+
+def test_a_category_of_weight_zero_is_refused_by_name(respond: Respond) -> None:
+    responses = small(respond, ["f", "m", "f", "m"], weights=[1, 0, 1, 0], rake={"sex": {"f": 0.5, "m": 0.5}})
+    with pytest.raises(InputRefused, match='"m" has a target and its respondents have the weight 0'):
+        weigh(responses)
 
 
 def test_contradicting_margins_are_no_estimate(respond: Respond) -> None:

@@ -11,9 +11,12 @@ from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.masking import mask
 from tcslib.fieldwork.quality import same_answers, speeders, straight_lines
 from tcslib.fieldwork.reading import RawAnswers
+from tcslib.fieldwork.source import listed, quoted
 from tcslib.study.load import Study, item_names
 from tcslib.survey.design import Design, check_weights
 from tcslib.survey.responses import Responses, WeightingPlan
+
+NEVER_ASKED = ("not_asked", "no_experience")          # kinds of missing that are no sign of a poor interview
 
 
 @dataclass
@@ -44,7 +47,18 @@ class _Work:
     def rows(self, bad: np.ndarray) -> str:
         """The first few file rows of a mask, for a message."""
         at = [str(self.raw.lines[i]) for i in self.frame.index[bad][:5]]
-        return f"rows {', '.join(at)}{', …' if bad.sum() > 5 else ''}"
+        return f"row{'s' if bad.sum() > 1 else ''} {', '.join(at)}{', …' if bad.sum() > 5 else ''}"
+
+    def numbers(self, column: str) -> pd.Series:
+        """A column of numbers without what the file itself declares missing (SPSS user-missing values and ranges)."""
+        values = self.frame[column].astype(float)
+        declared = pd.Series(False, index=values.index)
+        for low, high in self.raw.missing.get(column, ()):
+            try:
+                declared |= values.between(float(low), float(high))
+            except ValueError:          # a text, in a column that has become numbers
+                continue
+        return values.mask(declared)
 
 
 def clean(raw: RawAnswers, study: Study) -> Responses:
@@ -62,22 +76,29 @@ def clean(raw: RawAnswers, study: Study) -> Responses:
     items = item_names(study)
     frame = raw.frame.reset_index(drop=True)
     column = study.params.data.id
-    ids = frame[column] if column else pd.Series([f"row{line:07d}" for line in raw.lines])
+    ids = frame[column].str.strip() if column else pd.Series([f"row{line:07d}" for line in raw.lines])
+    frame = frame.assign(**{column: ids}) if column else frame
     work = _Work(study, raw, frame, ids, pd.DataFrame("", index=frame.index, columns=items))
     work.line("read", rows=0)
     for repair in raw.repairs:
         work.line(repair.rule, repair.column, cells=repair.cells)
+    if column and (blanks := int((ids.to_numpy() != raw.frame[column].to_numpy()).sum())):
+        work.line("blanks", column, cells=blanks)
     for rule in (_identical, _ids, _screen, _codes, _scales, _reverse, _unanswered):
         rule(work)
     flags = _flags(work)
     if not len(work.frame):
-        raise InputRefused("no respondent is left after cleaning. Look at the rules under cleaning.", work.where)
+        name, detail, rows, *_ = max(work.ledger, key=lambda line: line[2])
+        raise InputRefused(f"no respondent is left after cleaning: {name}{f' ({detail})' if detail else ''} left out "
+                           f"{rows} of {len(frame)}. Look at the rules under cleaning.", work.where)
     flags = flags.loc[work.frame.index]
     return _responses(work, items, flags)
 
 
 def _identical(work: _Work) -> None:
-    work.drop(work.frame.duplicated().to_numpy(), "identical_record")
+    # without an id, the same record twice cannot be told from two people who answer alike
+    known = bool(work.study.params.data.id)
+    work.drop(work.frame.duplicated().to_numpy() & known, "identical_record")
 
 
 def _ids(work: _Work) -> None:
@@ -91,8 +112,8 @@ def _ids(work: _Work) -> None:
     repeated = work.ids.duplicated(keep="first" if rule != "keep_last" else "last").to_numpy()
     if repeated.any() and rule == "refuse":
         raise InputRefused(f'id column "{column}" holds {repeated.sum()} ids twice with different answers '
-                           f'({", ".join(work.ids[repeated].head(5))}; {work.rows(repeated)}). Correct the file, or set '
-                           "cleaning.same_id: keep_first or keep_last.", work.where)
+                           f'({listed([quoted(i) for i in work.ids[repeated]])}; {work.rows(repeated)}). Correct the '
+                           "file, or set cleaning.same_id: keep_first or keep_last.", work.where)
     work.drop(repeated, "same_id", rule)
 
 
@@ -113,21 +134,13 @@ def _codes(work: _Work) -> None:
             hit = values == code
             kinds[hit], values[hit] = kind, np.nan
             counts[kind] = counts.get(kind, 0) + int(hit.sum())
-        declared = _declared_missing(work.raw, name, values)
+        declared = values.notna() & work.numbers(name).isna()
         kinds[declared], values[declared] = "user_missing", np.nan
         if declared.any():
             counts["user_missing"] = counts.get("user_missing", 0) + int(declared.sum())
         work.kinds[name], work.frame[name] = kinds, values
     for kind, cells in counts.items():
         work.line("missing_code", kind, cells=cells)
-
-
-def _declared_missing(raw: RawAnswers, name: str, values: pd.Series) -> pd.Series:
-    """Cells the file itself declares missing (SPSS user-missing values and ranges)."""
-    out = pd.Series(False, index=values.index)
-    for low, high in raw.missing.get(name, ()):
-        out |= values.between(low, high)
-    return out
 
 
 def _scales(work: _Work) -> None:
@@ -140,7 +153,7 @@ def _scales(work: _Work) -> None:
             continue
         share = bad.sum() / max(int(values.notna().sum()), 1)
         if share > limit:
-            seen = ", ".join(f"{v:g}" for v in sorted(values[bad].unique())[:5])
+            seen = listed([f"{v:g}" for v in sorted(values[bad].unique())])
             faults.append(InputRefused(f"{share:.0%} of the answers lie outside {scale} ({seen}; {work.rows(bad)}). "
                                        "Correct the scale, or declare the codes under missing_codes.",
                                        f'{work.where}: column "{name}"'))
@@ -161,19 +174,35 @@ def _reverse(work: _Work) -> None:
 
 def _unanswered(work: _Work) -> None:
     limit = work.study.params.cleaning.max_missing
-    # what was never asked, or cannot be known, is no sign of a poor interview
-    counted = work.kinds[work.study.model.items].isin(["skipped", "out_of_scale", "text_in_item", "dont_know", "refused"])
-    work.drop((counted.mean(axis=1) > limit).to_numpy(), "too_much_missing", f"> {limit:.0%}")
+    kinds = work.kinds[list(dict.fromkeys(work.study.model.items))]
+    asked = (~kinds.isin(NEVER_ASKED)).sum(axis=1)
+    answered = (kinds == "").sum(axis=1)
+    # an interview without any question of the model is as empty as one without answers
+    work.drop((asked - answered > limit * asked).to_numpy() | ((asked == 0) & (limit < 1)).to_numpy(),
+              "too_much_missing", f"> {limit:.0%}")
+
+
+def _as_given(work: _Work) -> np.ndarray:
+    """(n, p) answers as the respondents gave them: nines throughout are nines in a reversed question too."""
+    columns = {}
+    for name in work.study.model.items:
+        item = work.study.questionnaire[name]
+        columns[name] = item.scale.low + item.scale.high - work.frame[name] if item.reversed else work.frame[name]
+    return pd.DataFrame(columns).to_numpy(float)
 
 
 def _flags(work: _Work) -> pd.DataFrame:
     """Flag doubtful interviews; leave out those with as many flags as the study says."""
     rules = work.study.params.cleaning
-    x = work.frame[work.study.model.items].to_numpy(float)
+    x = _as_given(work)
     found: dict[str, np.ndarray] = {"straight_line": straight_lines(x, rules.straight_share),
                                     "same_answers": same_answers(x)}
     if rules.duration:
-        found["speeder"] = speeders(work.frame[rules.duration].to_numpy(float), rules.speed_share)
+        seconds = work.numbers(rules.duration).to_numpy()
+        if np.isnan(seconds).all() and len(seconds):
+            raise InputRefused(f'column "{rules.duration}" (cleaning.duration) holds no lengths. Name another column, '
+                               "or drop the key.", work.where)
+        found["speeder"] = speeders(seconds, rules.speed_share)
     flags = pd.DataFrame(found, index=work.frame.index)
     for name in flags:
         work.line(f"flag_{name}", cells=int(flags[name].sum()))
@@ -186,24 +215,35 @@ def _responses(work: _Work, items: list[str], flags: pd.DataFrame) -> Responses:
     weights = _weights(work)
     design = Design(work.ids.to_numpy().astype(str), weights, _labels(work, "strata"), _labels(work, "clusters"),
                     params.sample)
-    domain = np.ones(len(frame), dtype=bool)
-    if params.compare.brand:
-        brands = frame[params.compare.brand]
-        domain = (brands == params.compare.own).to_numpy()
-        if not domain.any():
-            raise InputRefused(f'"{params.compare.own}" is no value of column "{params.compare.brand}", which holds '
-                               f"{', '.join(sorted(brands.unique())[:6])}. Correct it.",
-                               f"{work.study.path}: compare.own")
+    domain = _domain(work, weights)
     columns = list(dict.fromkeys([*params.weighting.rake, *params.compare.segments,
                                   *([params.compare.brand] if params.compare.brand else []),
                                   *([params.design.strata] if params.design.strata else [])]))
     verbatims = {name: _masked(work, name) for name in params.report.verbatims}
     ledger = pd.DataFrame(work.ledger, columns=["rule", "detail", "rows", "cells", "left"])
     plan = WeightingPlan(params.weighting.rake, params.weighting.trim)
-    by_id = [part.set_axis(design.ids, axis=0) for part in (frame[items].astype(float), work.kinds, frame[columns], flags)]
+    by_id = [part.set_axis(design.ids, axis=0) for part in (frame[items].astype(float), work.kinds, frame[columns],
+                                                            flags)]
     return Responses(by_id[0], by_id[1], by_id[2], work.study.questionnaire, design, plan, domain, ledger, by_id[3],
                      pd.DataFrame(work.left_out, columns=["id", "rule"]),
                      pd.DataFrame({name: texts.to_numpy() for name, texts in verbatims.items()}, index=design.ids))
+
+
+def _domain(work: _Work, weights: np.ndarray) -> np.ndarray:
+    """(n,) True for the client's own customers, everybody where no brand is told."""
+    compare = work.study.params.compare
+    if not compare.brand:
+        return np.ones(len(work.frame), dtype=bool)
+    brands = work.frame[compare.brand]
+    domain = (brands == compare.own).to_numpy()
+    if not domain.any():
+        raise InputRefused(f'"{compare.own}" is no value of column "{compare.brand}", which holds '
+                           f"{listed([quoted(b) for b in sorted(brands.unique())], 6)}. Correct it.",
+                           f"{work.study.path}: compare.own")
+    if not weights[domain].sum() > 0:
+        raise InputRefused(f'weight column "{work.study.params.design.weights}" is 0 for everyone with '
+                           f'{compare.brand} "{compare.own}". Give them weights, or drop design.weights.', work.where)
+    return domain
 
 
 def _masked(work: _Work, name: str) -> pd.Series:
@@ -219,7 +259,7 @@ def _weights(work: _Work) -> np.ndarray:
     column = work.study.params.design.weights
     if not column:
         return np.ones(len(work.frame))
-    weights = work.frame[column].to_numpy(float)
+    weights = work.numbers(column).to_numpy()
     check_weights(weights, column, [int(work.raw.lines[i]) for i in work.frame.index], work.where)
     if (zero := int((weights == 0).sum())):
         work.line("weight_zero", column, rows=0, cells=zero)
@@ -234,4 +274,7 @@ def _labels(work: _Work, key: str) -> np.ndarray | None:
     if (empty := labels == "").any():
         raise InputRefused(f'column "{column}" (design.{key}) is empty in {empty.sum()} records ({work.rows(empty)}). '
                            "Every respondent needs one.", work.where)
+    if key == "clusters" and not work.study.params.design.strata and len(np.unique(labels)) == 1:
+        raise InputRefused(f'column "{column}" (design.clusters) holds a single value, {quoted(labels[0])}, so no '
+                           "variance can be told. Name the column of the units drawn first, or drop it.", work.where)
     return labels

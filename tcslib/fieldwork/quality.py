@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 LEAST_ANSWERS = 10          # fewer equal answers than this prove nothing
+LEAST_SAME = 8              # nor do fewer answers that two respondents share
 
 
 def straight_lines(x: np.ndarray, share: float) -> np.ndarray:
@@ -13,29 +15,35 @@ def straight_lines(x: np.ndarray, share: float) -> np.ndarray:
     Needs ten answers. In satisfaction data equal nines can be honest, so that this sign alone should exclude nobody
     (DeSimone, Harms & DeSimone 2015 on long strings).
     """
-    out = np.zeros(len(x), dtype=bool)
-    for i, row in enumerate(x):
-        answers = row[~np.isnan(row)]
-        if len(answers) >= LEAST_ANSWERS:
-            out[i] = np.unique(answers, return_counts=True)[1].max() >= share * len(answers)
-    return out
+    answers, _, longest = _runs(x)
+    return (answers >= LEAST_ANSWERS) & (longest >= share * answers - 1e-9)
+
+
+def _runs(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each row of (n, p) answers: how many there are, how many different ones, how often the commonest occurs."""
+    ordered = np.sort(x, axis=1)          # missing ones go to the end, and none equals another
+    run, longest, different = (np.zeros(len(x), dtype=int) for _ in range(3))
+    for j in range(x.shape[1]):
+        seen = ~np.isnan(ordered[:, j])
+        again = seen & (ordered[:, j] == ordered[:, j - 1]) & (j > 0)
+        run = np.where(again, run + 1, seen.astype(int))
+        longest = np.maximum(longest, run)
+        different += seen & ~again
+    return (~np.isnan(x)).sum(axis=1), different, longest
 
 
 def speeders(seconds: np.ndarray, share: float) -> np.ndarray:
     """(n,) True where an interview took less than this share of the median duration (missing ones are not flagged)."""
-    median = np.nanmedian(seconds) if np.isfinite(seconds).any() else np.nan
+    if np.isnan(seconds).all():
+        return np.zeros(len(seconds), dtype=bool)
     with np.errstate(invalid="ignore"):
-        return np.nan_to_num(seconds, nan=np.inf) < share * median
+        return seconds < share * np.nanmedian(seconds)
 
 
 def same_answers(x: np.ndarray) -> np.ndarray:
     """(n,) True where an earlier respondent gave the very same answers to all (n, p) items, eight or more of them."""
-    seen: set[bytes] = set()
+    answers, different, _ = _runs(x)
+    telling = np.flatnonzero((answers >= LEAST_SAME) & (different >= 3))
     out = np.zeros(len(x), dtype=bool)
-    for i, row in enumerate(x):
-        if (~np.isnan(row)).sum() < 8 or len(np.unique(row[~np.isnan(row)])) < 3:
-            continue
-        key = row.tobytes()
-        out[i] = key in seen
-        seen.add(key)
+    out[telling[pd.DataFrame(x[telling]).duplicated().to_numpy()]] = True
     return out

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from tcslib.errors import TcsError
+from tcslib.errors import InputRefused, TcsError
 
 app = typer.Typer(help="Measure customer satisfaction, from the sampling plan to the report.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False)
@@ -21,6 +24,7 @@ Out = Annotated[Path | None, typer.Option(help="folder for processed data and re
 
 def study_path(name: str) -> str:
     """``acme/2026Q3`` is short for ``params/acme/2026Q3.yaml``."""
+    name = name.rstrip("/\\")
     return name if name.endswith((".yaml", ".yml")) else f"params/{name.removeprefix('params/')}.yaml"
 
 
@@ -45,6 +49,7 @@ def _run(path: str, out: Path | None) -> None:
     from tcslib.study.load import load
 
     study = load(path)
+    check_out(out, study.root)
     print(f"{study.title}, {study.params.wave}", file=sys.stderr, flush=True)
     done = run_study(study, out, lambda line: print(line, file=sys.stderr, flush=True))
     for dropped in done.dropped:
@@ -54,6 +59,22 @@ def _run(path: str, out: Path | None) -> None:
     else:
         print(f"  nothing has changed since {done.report.parent.name}, which stands. The report:", file=sys.stderr)
     print(done.report, flush=True)
+
+
+def check_out(out: Path | None, root: Path) -> None:
+    """Refuse a folder for the output that cannot be one."""
+    if out is None:
+        return
+    raw = Path(os.path.realpath(root / "data" / "raw"))
+    real = Path(os.path.realpath(out))
+    there = next(p for p in (real, *real.parents) if p.exists())
+    if real == raw or raw in real.parents:
+        raise InputRefused("lies in data/raw, where nothing is ever written. Name another folder.", f"--out {out}")
+    if not there.is_dir():
+        raise InputRefused("is no folder" + ("" if there == real else f", because {there} is a file")
+                           + ". Name a folder; it is made if need be.", f"--out {out}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputRefused(f"cannot be written: {there} does not let you. Name another folder.", f"--out {out}")
 
 
 def check_study(path: str) -> str:
@@ -88,18 +109,38 @@ def main() -> None:
     try:
         app(standalone_mode=False)
     except TcsError as error:
-        for line in error.lines:
-            print(line, file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        _end(error.exit_code, *error.lines)
     except typer.Exit as error:
         raise SystemExit(error.exit_code) from None
     except (KeyboardInterrupt, typer.Abort):
-        print("stopped; nothing was published.", file=sys.stderr)
-        raise SystemExit(1) from None
+        _end(1, "stopped; nothing was published.")
+    except OSError as error:
+        _end(1, f"{error.filename or 'tcs'}: {error.strerror or type(error).__name__}. Check the place and its rights.")
     except Exception as error:
-        import click
+        # typer brings its own copy of click or uses the one installed; both know how their errors are said
+        if not hasattr(error, "format_message"):
+            _end(1, f"tcs: {_first_line(error)} This is a fault of the program; its whole story is in {_story()}.")
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.ctx.get_help())  # type: ignore[attr-defined]
+            raise SystemExit(2) from None
+        said = " ".join(error.format_message().split())
+        _end(2, f"tcs: {said}{'' if said.endswith(('.', '?', ')')) else '.'} See `tcs --help`.")
 
-        if not isinstance(error, click.ClickException):
-            raise
-        print(f"tcs: {error.format_message()} See `tcs --help`.", file=sys.stderr)
-        raise SystemExit(2) from None
+
+def _end(code: int, *lines: str) -> NoReturn:
+    for line in lines:
+        print(line, file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _first_line(error: Exception) -> str:
+    said = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {said}." if said else f"{type(error).__name__}."
+
+
+def _story() -> str:
+    """Write the traceback of the error at hand to a file; returns where."""
+    handle, path = tempfile.mkstemp(prefix="tcs-error-", suffix=".txt")
+    with open(handle, "w", encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+    return path

@@ -20,7 +20,7 @@ from tcslib.run.stages import STAGES
 from tcslib.study.load import Study
 
 if TYPE_CHECKING:
-    from jupyter_client.manager import KernelManager
+    from jupyter_client.manager import AsyncKernelManager
 
 PARAMETERS = ("params", "stage_in", "stage_out")
 _RUN, _SECONDS = ".run-", 1800          # a cell that takes longer is taken for hung
@@ -136,8 +136,8 @@ def check_parameters(notebook: Path) -> None:
                            "expected in one cell tagged `parameters`. Restore the cell.", f"notebooks/{notebook.name}")
 
 
-def _execute(study: Study, notebook: Path, kernel: KernelManager, stage_in: Path | None, stage_out: Path, logs: Path,
-             kept: Path) -> Path:
+def _execute(study: Study, notebook: Path, kernel: AsyncKernelManager, stage_in: Path | None, stage_out: Path,
+             logs: Path, kept: Path) -> Path:
     """One notebook through papermill; a failing cell becomes one line that names its heading and the log."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # a second of grammars nobody here needs
     import papermill

@@ -149,7 +149,7 @@ def _check_codes(params: StudyParams, questionnaire: Questionnaire, refuse: Refu
         for code in item.missing_codes:
             if item.scale.low <= code <= item.scale.high and (at, code) not in said:
                 said.add((at, code))
-                refuse(at, f'{code:g} is an answer on the scale {item.scale} of "{clipped(name)}". Correct the code, or '
+                refuse(at, f'{code:g} is an answer on the scale {item.scale} of "{clipped(name)}". Correct it, or '
                            f"give that item its own: items.{clipped(name)}.missing_codes: {{}}.")
 
 

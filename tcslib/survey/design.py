@@ -104,8 +104,10 @@ def check_weights(weights: np.ndarray, column: str, rows: Sequence[int], where: 
     for bad, said in ((~np.isfinite(weights), "missing or not a number"), (weights < 0, "negative")):
         if bad.any():
             which = [str(rows[i]) for i in np.flatnonzero(bad)[:5]]
-            raise InputRefused(f'weight column "{column}" is {said} in {bad.sum()} rows (rows {", ".join(which)}'
-                               f'{", …" if bad.sum() > 5 else ""}). Give every respondent a weight of 0 or more.', where)
+            count, more = int(bad.sum()), ", …" if bad.sum() > 5 else ""
+            raise InputRefused(f'weight column "{column}" is {said} in {count} row{"s" if count > 1 else ""} (row'
+                               f'{"s" if count > 1 else ""} {", ".join(which)}{more}). Give every respondent a weight '
+                               "of 0 or more.", where)
     if not weights.sum() > 0:
         raise InputRefused(f'weight column "{column}" is 0 in every row. Give the weights, or drop design.weights.',
                            where)

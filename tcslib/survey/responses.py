@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from tcslib.errors import InputRefused
 from tcslib.study.questionnaire import Questionnaire
-from tcslib.survey.design import Design
+from tcslib.survey.design import Design, check_weights
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,16 @@ def responses_from_frame(frame: pd.DataFrame, items: Questionnaire, *, weights: 
         Columns of the design; empty for none.
     rake
         Population shares by column.
+
+    Raises
+    ------
+    InputRefused
+        For columns that are not there or not numbers, ids that occur twice, and weights that cannot be used.
     """
     n = len(frame)
+    _check_frame(frame, items, [c for c in (weights, strata, clusters, *(rake or {})) if c])
+    if weights:
+        check_weights(frame[weights].to_numpy(float), weights, range(1, n + 1), "frame")
     design = Design(frame.index.to_numpy().astype(str),
                     frame[weights].to_numpy(float) if weights else np.ones(n),
                     frame[strata].to_numpy().astype(str) if strata else None,
@@ -107,3 +116,14 @@ def responses_from_frame(frame: pd.DataFrame, items: Questionnaire, *, weights: 
     others = [c for c in frame.columns if c not in items]
     return Responses(answers, kinds, frame[others].astype(str), items, design, WeightingPlan(dict(rake or {})),
                      np.ones(n, dtype=bool), pd.DataFrame())
+
+
+def _check_frame(frame: pd.DataFrame, items: Questionnaire, design: Sequence[str]) -> None:
+    if absent := [c for c in dict.fromkeys([*items, *design]) if c not in frame.columns]:
+        raise InputRefused(f"has no column {', '.join(map(str, absent[:5]))}. Name columns it has.", "frame")
+    if text := [c for c in items if not pd.api.types.is_numeric_dtype(frame[c])]:
+        raise InputRefused(f"column {', '.join(map(str, text[:5]))} is not numeric; items are numbers, missing as NaN. "
+                           "Convert it first.", "frame")
+    if frame.index.has_duplicates:
+        twice = frame.index[frame.index.duplicated()][0]
+        raise InputRefused(f'the index holds the id "{twice}" more than once. Give every row its own id.', "frame")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tcslib.errors import InputRefused
+from tcslib.errors import InputRefused, refuse_all
 
 TOLERANCE = 1e-10          # largest relative miss of a margin
 MAX_ROUNDS = 500
@@ -47,22 +47,27 @@ def margins(background: pd.DataFrame, rake: Mapping[str, Mapping[str, float]], w
     Raises
     ------
     InputRefused
-        For a target without respondents, a category without a target, or a respondent without a category.
+        With one line for each target without respondents, category without a target, or respondents without one.
     """
-    codes = []
+    codes, refused = [], []
     for column, targets in rake.items():
+        faults: list[str] = []
         at = f"{where}: weighting.rake.{column}"
         values = background[column].to_numpy().astype(str)
         present = set(values)
         for category in targets:
             if category not in present:
-                raise InputRefused(f'"{category}" has a target but no respondents. Merge it or drop the target.', at)
+                faults.append(f'"{category}" has a target but no respondents. Merge it or drop the target.')
         for category in sorted(present - set(targets)):
             count = int((values == category).sum())
-            said = "is empty" if category == "" else f'is "{category}", which has no target,'
-            raise InputRefused(f"{column} {said} for {count} respondents. Give it a target, or recode these answers.", at)
+            faults.append(
+                f'{column} is "{category}", which has no target, for {count} respondents. Give it a target, or recode '
+                "these answers." if category else f"{column} is empty for {count} respondents. Fill it in, or leave "
+                "them out by cleaning.require.")
+        refused += [InputRefused(fault, at) for fault in faults]
         names = list(targets)
         codes.append(np.searchsorted(np.sort(names), values))
+    refuse_all(refused)
     if not codes:
         return Margins(np.zeros(len(background), dtype=int), (), ())
     joint, cell = np.unique(np.column_stack(codes), axis=0, return_inverse=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from tcslib.errors import NotEstimable
+from tcslib.errors import InputRefused, NotEstimable
 from tcslib.survey.responses import Responses
 from tcslib.weighting.calibration import Margins, margins, rake_cells
 
@@ -103,6 +103,7 @@ def adjustment(responses: Responses, where: str = "study") -> Adjustment:
     """The weighting steps of these responses, coded for replay; refuses margins that cannot be met by name."""
     plan, design = responses.weighting, responses.design
     coded = margins(responses.background, plan.rake, where)
+    _check_weight_in_margins(responses, where)
     keys = [design.unit, coded.cell]
     if plan.trim is not None:
         keys.append(np.unique(design.weights, return_inverse=True)[1])
@@ -112,6 +113,17 @@ def adjustment(responses: Responses, where: str = "study") -> Adjustment:
     order = np.argsort(design.ids, kind="stable")          # so that no last digit depends on the order of the file
     weight = np.bincount(group[order], design.weights[order]) / rows
     return Adjustment(group, joint[:, 0], joint[:, 1], weight, rows, coded, plan.trim)
+
+
+def _check_weight_in_margins(responses: Responses, where: str) -> None:
+    """Refuse a category whose respondents all have the weight 0: no factor brings them to their share."""
+    used = responses.design.weights > 0
+    for column, targets in responses.weighting.rake.items():
+        weighted = set(responses.background[column].to_numpy().astype(str)[used])
+        for category in targets:
+            if category not in weighted:
+                raise InputRefused(f'"{category}" has a target and its respondents have the weight 0. Merge it, drop '
+                                   "the target, or correct the weights.", f"{where}: weighting.rake.{column}")
 
 
 @dataclass(frozen=True, eq=False)
