@@ -19,7 +19,7 @@ _ROOMS = {
     "respondent_scores": "index.scoring", "priority_map": "index.importance", "nps": "loyalty.recommendation",
     "loyalty_curve": "loyalty.link", "group_scores": "compare.groups", "stage": "run.stages",
 }
-__all__ = sorted(_ROOMS)          # noqa: PLE0605
+__all__ = sorted(_ROOMS)
 __version__ = "0.1.0"
 
 

@@ -20,7 +20,17 @@ LEVELS = [{"errors"}, {"study"}, {"survey"}, {"sampling", "fieldwork"}, {"weight
           {"measurement", "structure"}, {"index"}, {"loyalty", "compare", "verbatims", "simulate"}, {"report"}, {"run"}]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 # rooms that compute: they never open a file and never see YAML
-STATISTICAL = {"survey", "sampling", "weighting", "inference", "measurement", "structure", "index", "loyalty", "compare"}
+STATISTICAL = {
+    "survey",
+    "sampling",
+    "weighting",
+    "inference",
+    "measurement",
+    "structure",
+    "index",
+    "loyalty",
+    "compare",
+}
 MODULES = sorted(p for p in LIBRARY.rglob("*.py") if p.parent != LIBRARY or p.stem == "errors")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -66,7 +76,9 @@ def test_the_import_check_can_fail(tmp_path):
 def test_statistical_rooms_open_no_file(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     called = {ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    assert not {c for c in called if c == "open" or c.endswith((".read_text", ".write_text", ".to_parquet", ".read_csv"))}
+    assert not {
+        c for c in called if c == "open" or c.endswith((".read_text", ".write_text", ".to_parquet", ".read_csv"))
+    }
     assert not [n for n in imported(path) if n.endswith(("strict_yaml", "study.load"))]
 
 

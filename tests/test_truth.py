@@ -1,8 +1,8 @@
-"""The whole spine against a known truth: stratified two-stage samples of the demo's market, weighted, raked, estimated.
+"""The whole spine against a known truth: stratified two-stage samples of the demo's market, weighted, raked.
 
-The truth is tests/reference/demo_truth/truth.json: four million simulated users, plain least squares between composites
-of known weights, no PLS code. Bands hold for all numbers of a check together with 99.9% (Bonferroni), so that one seed in
-a thousand would fail them by chance.
+The truth is tests/reference/demo_truth/truth.json: four million simulated users, plain least squares between
+composites of known weights, no PLS code. Bands hold for all numbers of a check together with 99.9% (Bonferroni), so
+that one seed in a thousand would fail them by chance.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def estimates(study, seed: int, market: Market, count: int) -> tuple[np.ndarray,
     frame = draw_survey(np.random.default_rng(seed), market).frame.reset_index(drop=True)
     frame.index = [f"{i:05d}" for i in frame.index]
     questions = {item: Item(item, Scale(1, 10)) for item in study.model.items}
-    answers = responses_from_frame(frame, questions, weights="base_weight", strata="region", clusters="store", rake=MARGINS)
+    answers = responses_from_frame(
+        frame, questions, weights="base_weight", strata="region", clusters="store", rake=MARGINS
+    )
     answers = answers.where((frame["brand"] == "Demo Mobile").to_numpy())
     found = index(pls(answers, study.model, replicates=replicate(answers, count, seed)))
     at = [study.model.names.index(name) for name in ("Satisfaction", "Loyalty")]
@@ -83,17 +85,21 @@ def test_estimates_centre_on_the_truth(spread):
 
 def test_the_check_fails_when_one_path_moves_by_three_standard_errors(study, truth, spread):
     at = study.model.paths.index(("Quality", "Satisfaction"))
-    moved = dict(Market().paths) | {("Quality", "Satisfaction"): Market().paths["Quality", "Satisfaction"] - 3 * spread[at]}
+    moved = dict(Market().paths) | {
+        ("Quality", "Satisfaction"): Market().paths["Quality", "Satisfaction"] - 3 * spread[at]
+    }
     with pytest.raises(AssertionError, match=OUTSIDE):
         check(study, truth, Market(paths=moved), seed=1000)
 
 
 def test_standard_errors_are_those_of_repeated_samples(study, spread):
-    """Mean replicate SE over 12 samples against the SD over 40: their ratio within the 99.9% band of a chi distribution."""
+    """Mean replicate SE over 12 samples against the SD over 40: their ratio within a chi distribution's 99.9% band."""
     errors = np.array([estimates(study, 2000 + i, Market(), 256)[1] for i in range(12)])
     ratio = errors.mean(axis=0) / spread
     k = len(ratio)
-    low, high = (np.sqrt(stats.chi2.ppf(q, SAMPLES - 1) / (SAMPLES - 1)) for q in (LEVEL / (2 * k), 1 - LEVEL / (2 * k)))
+    low, high = (
+        np.sqrt(stats.chi2.ppf(q, SAMPLES - 1) / (SAMPLES - 1)) for q in (LEVEL / (2 * k), 1 - LEVEL / (2 * k))
+    )
     # 12 samples leave the mean SE itself about 5% uncertain
     assert ((1 / ratio > low * 0.95) & (1 / ratio < high * 1.05)).all(), ratio.round(2)
 

@@ -89,9 +89,11 @@ def index(fit: PlsFit) -> Index:
     standardised = fit.settings.standardised
     for item, weight in zip(model.items, fit.inference.estimate["weights"], strict=True):
         if not weight > 0:
-            raise InputRefused(f'item "{item}" has the outer weight {weight:.3f}; an index needs weights above 0. State '
-                               "items.<name>.reversed if a high answer is a bad one, or drop the item.",
-                               "model.constructs")
+            raise InputRefused(
+                f'item "{item}" has the outer weight {weight:.3f}; an index needs weights above 0. State '
+                "items.<name>.reversed if a high answer is a bad one, or drop the item.",
+                "model.constructs",
+            )
 
     def score(mean: np.ndarray, share: np.ndarray) -> np.ndarray:
         points = share * (mean - low) / width * 100
@@ -142,4 +144,6 @@ def score_quantile(index: Index, construct: str, q: float = 0.5) -> Inference:
             scores = (share @ np.nan_to_num(points).T) / (share @ seen.T)
         return {"median" if q == 0.5 else "quantile": weighted_quantile(scores, weights, q)}
 
-    return infer_rows(statistic, fit.responses, fit.replicates, [fit.model.items[i] for i in block], fitted=index.scores)
+    return infer_rows(
+        statistic, fit.responses, fit.replicates, [fit.model.items[i] for i in block], fitted=index.scores
+    )

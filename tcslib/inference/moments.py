@@ -70,7 +70,9 @@ class MomentSource:
 
     def __init__(self, x: np.ndarray, replicates: Replicates, domain: np.ndarray, missing: Missing = "pairwise"):
         steps, weights = replicates.steps, replicates.design.weights
-        used = domain & (weights > 0) & (~np.isnan(x).any(axis=1) if missing == "listwise" else ~np.isnan(x).all(axis=1))
+        used = (
+            domain & (weights > 0) & (~np.isnan(x).any(axis=1) if missing == "listwise" else ~np.isnan(x).all(axis=1))
+        )
         if used.sum() < 2:
             raise NotEstimable(f"{int(used.sum())} rows answered; at least 2 are needed.", "moments")
         # rows in the order of their group and id: sums, and their last digits, do not depend on the file's order

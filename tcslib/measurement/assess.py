@@ -82,8 +82,14 @@ def measure(responses: Responses, model: Model, replicates: Replicates, outer: I
     return Measurement(model, alpha_kind, htmt_kind, inference)
 
 
-def item_statistics(responses: Responses, model: Model, replicates: Replicates, *, alpha_kind: AlphaKind = "standardised",
-                    missing: Missing = "pairwise") -> pd.DataFrame:
+def item_statistics(
+    responses: Responses,
+    model: Model,
+    replicates: Replicates,
+    *,
+    alpha_kind: AlphaKind = "standardised",
+    missing: Missing = "pairwise",
+) -> pd.DataFrame:
     """One row per item: n, missing, mean with interval, sd, top and bottom shares, item–rest r, alpha without it.
 
     ``item_rest`` is the correlation of the item with the sum of the block's other items (standardised when alpha is);

@@ -71,7 +71,7 @@ def draw(name: str, paint: Draw, height: float | tuple[float, float]) -> tuple[s
 
 
 def clean_svg(svg: str, prefix: str, width: float, height: float) -> str:
-    """matplotlib's SVG made fit to stand in a page: no prolog, no style rules, no metadata, ids of its own."""
+    """Make matplotlib's SVG fit to stand in a page: no prolog, no style rules, no metadata, ids of its own."""
     svg = svg[svg.index("<svg"):]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", svg, flags=re.S)
     # `*{stroke-linejoin:round;stroke-linecap:butt}` was page-wide; it belongs on this figure alone
@@ -92,6 +92,16 @@ def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estima
     x = frame[estimate].to_numpy(float)
     reach = [(x - frame[low].to_numpy(float)).clip(min=0), (frame[high].to_numpy(float) - x).clip(min=0)]
     axes.errorbar(x, y, xerr=reach, fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8, zorder=2)
-    sns.scatterplot(x=x, y=y, ax=axes, color=color, marker=marker, s=size ** 2, zorder=3, legend=False, edgecolor="white",
-                    linewidth=0.6)
+    sns.scatterplot(
+        x=x,
+        y=y,
+        ax=axes,
+        color=color,
+        marker=marker,
+        s=size**2,
+        zorder=3,
+        legend=False,
+        edgecolor="white",
+        linewidth=0.6,
+    )
     axes.set(xlabel="", ylabel="")

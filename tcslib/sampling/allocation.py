@@ -35,8 +35,10 @@ def allocate(n: int, sizes: Sequence[float] | np.ndarray, rule: Rule = "proporti
     """
     size = np.asarray(sizes, dtype=float)
     if rule == "neyman" and sds is None:
-        raise InputRefused("Neyman allocation needs the standard deviation of every stratum. Add plan.strata.<name>.sd.",
-                           "plan.allocation")
+        raise InputRefused(
+            "Neyman allocation needs the standard deviation of every stratum. Add plan.strata.<name>.sd.",
+            "plan.allocation",
+        )
     share = {"proportional": size, "equal": np.ones_like(size),
              "neyman": size * np.asarray(sds if sds is not None else 1.0, dtype=float)}[rule]
     exact = n * share / share.sum()

@@ -125,6 +125,9 @@ def check_items(responses: Responses, model: Model) -> None:
                                "measure anything. Drop it from the model.", "model.constructs")
     least = max(30, 10 * max(len(block) for block in model.blocks))
     if len(x) < least:
-        raise InputRefused(f"{len(x)} respondents are left; a PLS model with blocks of up to "
-                           f"{max(len(b) for b in model.blocks)} items needs at least {least}. Collect more answers, or "
-                           "report item means only.", "model")
+        raise InputRefused(
+            f"{len(x)} respondents are left; a PLS model with blocks of up to "
+            f"{max(len(b) for b in model.blocks)} items needs at least {least}. Collect more answers, or "
+            "report item means only.",
+            "model",
+        )

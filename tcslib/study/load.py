@@ -164,7 +164,7 @@ def _merge(root: Path, shown: str) -> tuple[dict[str, Any], dict[Address, str], 
     base_name = wave.pop("study", None)
     if base_name is None:
         return wave, origins, lines
-    if not isinstance(base_name, str) or Path(base_name).name != base_name or base_name == Path(shown).name:
+    if not isinstance(base_name, str) or Path(base_name).name in {"", Path(shown).name} or "/" in base_name:
         raise InputRefused("the name of another file in the same folder is expected, such as study.yaml."
                            + _line(("study",), lines), f"{shown}: study")
     base_shown = (Path(shown).parent / base_name).as_posix()
@@ -212,9 +212,9 @@ _SAID = {"missing": "is missing. Add it.", "bool_type": "true or false is expect
          "int_type": "a whole number is expected.", "int_from_float": "a whole number is expected.",
          "float_type": "a number is expected.", "dict_type": "lines of `key: value` are expected.",
          "model_type": "lines of `key: value` are expected.", "list_type": "a list is expected: [a, b].",
-         "greater_than": "a number above {gt:,} is expected.", "less_than": "a number below {lt:,} is expected.",
-         "greater_than_equal": "a number of {ge:,} or more is expected.",
-         "less_than_equal": "a number of {le:,} or less is expected."}
+         "greater_than": "a number above {gt:,g} is expected.", "less_than": "a number below {lt:,g} is expected.",
+         "greater_than_equal": "a number of {ge:,g} or more is expected.",
+         "less_than_equal": "a number of {le:,g} or less is expected."}
 _BRANCHES = {"ConstructParams", "list[str]"}          # pydantic names the branch of a union in its location
 
 

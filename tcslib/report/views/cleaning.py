@@ -37,9 +37,17 @@ def ledger(context: Context, answers: Responses) -> View:
                context.column("left", steps["left"], "count")]
     came, left = int(book["left"].iloc[0]), len(answers)
     blanks = {"out": words.number(out, 0), "came": words.number(came, 0), "left": words.number(left, 0)}
-    shown: list[Any] = [Finding(words("cleaning.answer" if out else "cleaning.answer_none", **blanks), "answer"),
-                        context.table("ledger", book, columns, words("settings.ledger"), blanks,
-                                      title=words("table.ledger.title" if out else "table.ledger.title_none", **blanks))]
+    shown: list[Any] = [
+        Finding(words("cleaning.answer" if out else "cleaning.answer_none", **blanks), "answer"),
+        context.table(
+            "ledger",
+            book,
+            columns,
+            words("settings.ledger"),
+            blanks,
+            title=words("table.ledger.title" if out else "table.ledger.title_none", **blanks),
+        ),
+    ]
     if answers.n < left:
         shown.append(Finding(words("cleaning.domain", n=words.number(answers.n, 0), left=blanks["left"],
                                    own=context.study.params.compare.own)))
@@ -124,14 +132,20 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
                   df=words.number(design.df, 0)) if stated.strata or stated.clusters else words("cleaning.design_plain")
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
               "design": drawn + (" " + words("cleaning.fpc") if stated.fpc else "")}
-    numbers = {"n_eff": n_eff, "design": design_numbers(answers), "weighting": {"deff": deff, "steps": table.to_dict("records")}}
+    numbers = {
+        "n_eff": n_eff,
+        "design": design_numbers(answers),
+        "weighting": {"deff": deff, "steps": table.to_dict("records")},
+    }
     equal = bool(np.isclose(deff, 1.0))
     if equal and len(table) == 1:
         return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
     rake = context.study.params.weighting.rake
     settings = words("settings.weights", margins=words.listed(list(rake)) or words("settings.none"))
-    return View([Finding(words("cleaning.weights", **blanks)), context.table("weights", table, columns, settings, blanks)],
-                numbers)
+    return View(
+        [Finding(words("cleaning.weights", **blanks)), context.table("weights", table, columns, settings, blanks)],
+        numbers,
+    )
 
 
 def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[str, Any]) -> View:

@@ -13,7 +13,7 @@ from tcslib.report.records import Column, Finding, Table, View
 
 
 def hidden(n: np.ndarray, least: int) -> np.ndarray:
-    """Groups too small to show; when only one is, the next smallest too, so that it cannot be worked out by subtraction.
+    """Groups too small to show; when only one is, the next smallest too, or subtraction would tell it.
 
     Groups without anybody are no group.
     """
@@ -32,7 +32,9 @@ def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.D
         return [words("format.hidden") if h else "–" if s else v for v, h, s in zip(values, hide, skip, strict=True)]
 
     nobody = np.zeros(len(table), dtype=bool)
-    marks = [f"{g} ({words('format.few')})" if f and not h else g for g, f, h in zip(table["group"], few, hide, strict=True)]
+    marks = [
+        f"{g} ({words('format.few')})" if f and not h else g for g, f, h in zip(table["group"], few, hide, strict=True)
+    ]
     columns = [Column(words(f"head.{name}") if words.has(f"head.{name}") else found.column, marks, "left"),
                Column(words("head.n"), cells([words.number(v, 0) for v in table["n"]], nobody)),
                Column(words("head.score"), cells([words.number(v, 1) for v in table["estimate"]], nobody)),

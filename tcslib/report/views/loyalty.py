@@ -51,23 +51,47 @@ def recommendation(context: Context, found: Nps | None) -> View:
         p, d = 100 * table.loc["promoters", "estimate"], 100 * table.loc["detractors", "estimate"]
         axes.barh([0], [-d], color=TINT_O, edgecolor=ALERT, height=0.55, linewidth=1)
         axes.barh([0], [p], color=TINT, edgecolor=ACCENT, height=0.55, linewidth=1)
-        axes.text(-d, 0.40, words("figure.nps.detractors", share=blanks["detractors"]), ha="left", va="bottom", color=ALERT)
-        axes.text(p, 0.40, words("figure.nps.promoters", share=blanks["promoters"]), ha="right", va="bottom", color=ACCENT)
+        axes.text(
+            -d, 0.40, words("figure.nps.detractors", share=blanks["detractors"]), ha="left", va="bottom", color=ALERT
+        )
+        axes.text(
+            p, 0.40, words("figure.nps.promoters", share=blanks["promoters"]), ha="right", va="bottom", color=ACCENT
+        )
         axes.errorbar([row["estimate"]], [0], xerr=[[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]],
                       fmt="o", color=INK, elinewidth=2.4, capsize=5, capthick=2, markersize=6)
         axes.axvline(0, color=INK, linewidth=1)
         axes.text(row["estimate"], -0.40, f"NPS {blanks['nps']}", ha="center", va="top", fontweight="bold", color=INK)
         axes.set(yticks=[], ylim=(-0.75, 0.75), xlim=(min(-d, row["low"]) - 4, max(p, row["high"]) + 4))
 
-    columns = [Column(words("head.statistic"), [words(f"nps.{s}") for s in table.index], "left"),
-               Column(words("head.estimate"), [blanks["nps"], *(words.share(v) for v in table["estimate"].iloc[1:])]),
-               Column(context.ci(), [blanks["interval"], *(words("format.interval", low=words.share(a), high=words.share(b))
-                                                           for a, b in zip(table["low"].iloc[1:], table["high"].iloc[1:],
-                                                                           strict=True))])]
+    columns = [
+        Column(words("head.statistic"), [words(f"nps.{s}") for s in table.index], "left"),
+        Column(words("head.estimate"), [blanks["nps"], *(words.share(v) for v in table["estimate"].iloc[1:])]),
+        Column(
+            context.ci(),
+            [
+                blanks["interval"],
+                *(
+                    words("format.interval", low=words.share(a), high=words.share(b))
+                    for a, b in zip(table["low"].iloc[1:], table["high"].iloc[1:], strict=True)
+                ),
+            ],
+        ),
+    ]
     settings = context.settings(found.inference, words("settings.nps"))
-    figure = context.figure("nps", table.reset_index(), paint, (140, 150), words("figure.nps.alt", **blanks), settings, blanks)
-    numbers = {"nps": {"item": found.item, "score": row["estimate"], "se": row["se"], "low": row["low"], "high": row["high"],
-                       "n": row["n"], **{k: table.loc[k, "estimate"] for k in ("promoters", "passives", "detractors")}}}
+    figure = context.figure(
+        "nps", table.reset_index(), paint, (140, 150), words("figure.nps.alt", **blanks), settings, blanks
+    )
+    numbers = {
+        "nps": {
+            "item": found.item,
+            "score": row["estimate"],
+            "se": row["se"],
+            "low": row["low"],
+            "high": row["high"],
+            "n": row["n"],
+            **{k: table.loc[k, "estimate"] for k in ("promoters", "passives", "detractors")},
+        }
+    }
     return View([Finding(words("loyalty.nps", **blanks)), figure,
                  context.table("nps", table.reset_index(), columns, settings, blanks, folded=True)], numbers)
 

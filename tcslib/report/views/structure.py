@@ -30,7 +30,9 @@ def paths(context: Context, fit: PlsFit) -> View:
     names = [f"{context.label(s)} → {context.label(t)}" for s, t in zip(table["source"], table["target"], strict=True)]
     clear = table[table["reading"] != "unclear"]
     into = clear[clear["target"] == fit.model.target].sort_values("estimate", ascending=False)
-    drivers = words.listed([f"{context.label(r['source'])} ({words.number(r['estimate'], 2)})" for _, r in into.iterrows()])
+    drivers = words.listed(
+        [f"{context.label(r['source'])} ({words.number(r['estimate'], 2)})" for _, r in into.iterrows()]
+    )
 
     blanks = {"clear": words.number(len(clear), 0), "paths": words.number(len(table), 0), "drivers": drivers,
               "target": context.label(fit.model.target), "ci": context.ci()}
@@ -103,9 +105,20 @@ def index_score(context: Context, index: Index) -> View:
     blanks = {"target": target, "score": words.number(row["estimate"], 1), "ci": context.ci(),
               "interval": words.interval(row["low"], row["high"], 1), "sum": sum_text,
               "se": words.number(row["se"], 2), "se_fixed": words.number(row["se_fixed"], 2)}
-    numbers = {"index": {"construct": model.target, "score": row["estimate"], "se": row["se"], "se_fixed": row["se_fixed"],
-                         "low": row["low"], "high": row["high"], "n": row["n"], "n_eff": row["n_eff"], "df": row["df"],
-                         "outer_weights": dict(zip(parts["item"], parts["share"], strict=True))}}
+    numbers = {
+        "index": {
+            "construct": model.target,
+            "score": row["estimate"],
+            "se": row["se"],
+            "se_fixed": row["se_fixed"],
+            "low": row["low"],
+            "high": row["high"],
+            "n": row["n"],
+            "n_eff": row["n_eff"],
+            "df": row["df"],
+            "outer_weights": dict(zip(parts["item"], parts["share"], strict=True)),
+        }
+    }
     return View([Finding(words("structure.index", **blanks)),
                  context.table("formula", parts, columns, words("settings.formula", **blanks), blanks)], numbers)
 
@@ -128,8 +141,15 @@ def scores(context: Context, index: Index, median: Inference) -> View:
             rows = ((order["construct"] == target) == own).to_numpy()
             intervals(axes, order[rows], y[rows], color=color)
         for at, (_, row) in zip(y, order.iterrows(), strict=True):
-            axes.annotate(words.number(row["estimate"], 1), (row["high"], at), xytext=(8, 0), va="center",
-                          textcoords="offset points", color=INK, fontweight="bold" if row["construct"] == target else 400)
+            axes.annotate(
+                words.number(row["estimate"], 1),
+                (row["high"], at),
+                xytext=(8, 0),
+                va="center",
+                textcoords="offset points",
+                color=INK,
+                fontweight="bold" if row["construct"] == target else 400,
+            )
         axes.set_yticks(y, [context.label(c) for c in order["construct"]])
         low = max(0, 10 * np.floor((order["low"].min() - 4) / 10))
         axes.set(ylim=(len(order) - 0.5, -0.5), xlim=(low, min(100, order["high"].max() + 8)),
@@ -142,9 +162,10 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     middle = median.table("median").iloc[0]
     sentence = words("structure.median", target=context.label(target), median=words.number(middle["estimate"], 1),
                      interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
-    figure = context.figure("scores", order, paint, 50 + 30 * len(order), words("figure.scores.alt", **blanks, values="; ".join(
-        f"{context.label(r['construct'])} {words.number(r['estimate'], 1)}, {words.interval(r['low'], r['high'], 1)}"
-        for _, r in order.iterrows())), settings, blanks)
+    values = "; ".join(f"{context.label(r['construct'])} {words.number(r['estimate'], 1)}, "
+                       f"{words.interval(r['low'], r['high'], 1)}" for _, r in order.iterrows())
+    alt = words("figure.scores.alt", **blanks, values=values)
+    figure = context.figure("scores", order, paint, 50 + 30 * len(order), alt, settings, blanks)
     return View([figure, context.table("scores", table, columns, settings, blanks), Finding(sentence)],
                 {"median": {k: middle[k] for k in ("estimate", "se", "low", "high")},
                  "scores": table[["construct", "estimate", "se", "se_fixed", "low", "high"]].to_dict("records")})
@@ -159,13 +180,20 @@ def priorities(context: Context, found: PriorityMap) -> View:
     names = [context.label(c) for c in first["construct"]]
     blanks = {"names": words.listed(names), "first": names[0] if names else words("settings.none"),
               "target": context.label(found.target), "rise": words.number(RISE, 0), "ci": context.ci()}
-    columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
-               context.column("score", table["performance"], "score"),
-               context.interval_column(table, 1, "performance_low", "performance_high"),
-               Column(words("head.gain", rise=blanks["rise"]), [words.number(v, 1, signed=True) for v in table["gain"]]),
-               context.interval_column(table, 1, "gain_low", "gain_high", signed=True),
-               Column(words("head.certainty" if found.more_than_first else "head.same_place"), [words.share(c) if lever else words("structure.no_lever") for c, lever in
-                                                zip(table["certainty"], table["lever"], strict=True)])]
+    columns = [
+        Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
+        context.column("score", table["performance"], "score"),
+        context.interval_column(table, 1, "performance_low", "performance_high"),
+        Column(words("head.gain", rise=blanks["rise"]), [words.number(v, 1, signed=True) for v in table["gain"]]),
+        context.interval_column(table, 1, "gain_low", "gain_high", signed=True),
+        Column(
+            words("head.certainty" if found.more_than_first else "head.same_place"),
+            [
+                words.share(c) if lever else words("structure.no_lever")
+                for c, lever in zip(table["certainty"], table["lever"], strict=True)
+            ],
+        ),
+    ]
     settings = context.settings(found.inference, found.index.fit.describe(), words("settings.gain", **blanks))
     shown: list[Any] = [_map(context, table, first, settings, blanks),
                         context.table("priorities", table, columns, settings, blanks, folded=True)]
