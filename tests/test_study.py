@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from conftest import MakeStudy
 
 from tcslib.errors import InputRefused
 from tcslib.fieldwork.columns import check_columns, columns_of
-from tcslib.study.load import Study, find_root, item_names, load
-from tcslib.study.models import preset_names
+from tcslib.study.load import find_root, item_names, load
+from tcslib.study.models import cycle_in, preset_names
 from tcslib.study.questionnaire import Scale
 from tcslib.study.strict_yaml import MAX_FAULTS, read_yaml
 
@@ -21,7 +22,8 @@ DATA = "id,A1,A2,B1,B2,weight,region,gender,verbatim\n" + "".join(
     f"R{i},{1 + i % 10},7,8,{1 + i % 9},1,West,f,\n" for i in range(40))
 MODEL: dict[str, Any] = {"constructs": {"A": ["A1", "A2"], "B": ["B1", "B2"]}, "paths": [["A", "B"]], "target": "B"}
 # a study with little in it; what a test is about is laid over it
-PLAIN: dict[str, Any] = {"model": {**MODEL, "loyalty": None}, "design": {"strata": "", "clusters": "", "weights": "weight"},
+PLAIN: dict[str, Any] = {"model": {**MODEL, "loyalty": None},
+                         "design": {"strata": "", "clusters": "", "weights": "weight"},
                          "compare": {"segments": ["region"]}, "report": {"verbatims": ["verbatim"]}}
 YAML = """\
 client: acme
@@ -83,7 +85,7 @@ BROKEN = {
     "nps: NO": ["can be read in two ways"],
     "nps: off": ["can be read in two ways"],
     "nps: Y": ["can be read in two ways"],
-    "plan:\n\tsd: 3": ["line 11 is not valid YAML (a tab)"],
+    "plan:\n\tsd: 3": ["line 11 holds a tab", "Use spaces."],
     "plan: {sd: 3": ["is not valid YAML"],
     "plan: [a: b: c]": ["is not valid YAML"],
     "plan:\n   sd: 3\n  margin: 3": ["line 12 is not valid YAML"],
@@ -132,7 +134,7 @@ def test_bad_yaml_files(shared: Path, make_study: MakeStudy) -> None:
     said = {"064_yaml_nan_inf": ["weights.North: .nan is", "weights.South: .inf is", "seed: .nan is"],
             "067_yaml_duplicate_keys": ["seed: stands twice (first in line 1). Keep one. (line 2)"],
             "068_yaml_norway": ["client: NO can be", "code: 010 can be", "time: 1:30 can be"],
-            "070_yaml_tabs": ["line 2 is not valid YAML (a tab)"],
+            "070_yaml_tabs": ["line 1 holds a tab"],
             "071_yaml_self_alias": ["a: the anchor &a", "a.1: the alias *a"]}
     for name, words in said.items():
         lines = refused(make_study(DATA, (shared / "badinputs" / f"{name}.yaml").read_text(encoding="utf-8")))
@@ -224,7 +226,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"replicates": {"count": None}}, "replicates.count: is empty: a whole number is expected."),
     ({"replicates": 500}, "replicates: \"500\": lines of `key: value` are expected."),
     ({"replicates": [1]}, "replicates: lines of `key: value` are expected."),
-    ({"replicates": None}, ""),
     ({"plan": {"sd": "wide"}}, '"wide": a number is expected.'),
     ({"plan": {"sd": 0}}, '"0": a number above 0 is expected.'),
     ({"plan": {"power": 1}}, '"1": a number below 1 is expected.'),
@@ -259,7 +260,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"scale": "1-inf"}, "a scale is expected"), ({"scale": "nan-3"}, "a scale is expected"),
     ({"scale": "five"}, "a scale is expected"), ({"scale": True}, "true: a scale is expected"),
     ({"items": {"A1": {"scale": "1–10"}}}, "items.A1.scale: \"1–10\": a scale is expected"),
-    ({"language": "de"}, '"de": en or zh is expected.'), ({"language": None}, "language: is empty"),
+    ({"language": "de"}, '"de": en or zh is expected.'), ({"pls": {"scheme": None}}, "pls.scheme: is empty: path, "),
     ({"model": {"paths": "A -> B"}}, 'model.paths: "A -> B": a list is expected: [a, b].'),
     ({"model": {"paths": ["A", "B"]}}, 'model.paths.1: "A": a list is expected'),
     ({"model": {"paths": [["A", 1]]}}, 'model.paths.1.2: "1": text is expected'),
@@ -272,7 +273,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("over", "said"), [case for case in WRONG if case[1]], ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("over", "said"), WRONG, ids=lambda value: str(value)[:40])
 def test_wrong_types_and_values(faults: Any, over: dict[str, Any], said: str) -> None:
     lines = faults(**over)
     assert said in lines[0], lines
@@ -301,8 +302,8 @@ replicates: {count: few}
     said = [("client", 1), ("wave", 2), ("scal", 3), ("nps", 4), ("replicates.count", 15),
             ("model.constructs.C", 8), ("model.paths.3", 9), ("model.paths", 9), ("model.target", 10),
             ("data.file", 6), ("weighting.rake.gender", 13), ("language", 5), ("compare.previous", 14)]
-    assert [line.split(": ")[1] for line in lines] == [address for address, _ in said], lines
-    assert all(line.endswith(f"(line {number})") for line, (_, number) in zip(lines, said, strict=True)), lines
+    assert {(line.split(": ")[1], int(line.rsplit("(line ")[1][:-1])) for line in lines} == set(said), lines
+    assert len(lines) == len(said)
 
 
 def test_what_follows_from_a_fault_is_not_said_of_its_remains(faults: Any) -> None:
@@ -345,8 +346,8 @@ def test_faults_name_the_file_they_are_in(make_study: MakeStudy) -> None:
                               "study: study.yaml\nwave: 2026Q3\nreplicates: {count: few}\nnsp: A1\nplan: {sd: 0}\n"))
     assert sorted(line.split(": ")[0] + line.split(": ")[1] + line[-9:] for line in lines) == [
         "params/acme/2026Q3.yamlnsp (line 4)", "params/acme/2026Q3.yamlplan.sd (line 5)",
-        "params/acme/2026Q3.yamlreplicates.count (line 3)", "params/acme/study.yamlplan.power(line 14)",
-        "params/acme/study.yamlscal(line 13)"]
+        "params/acme/2026Q3.yamlreplicates.count (line 3)", "params/acme/study.yamlplan.power(line 13)",
+        "params/acme/study.yamlscal(line 12)"]
     line, = refused(two_files(make_study, BASE + "nps: &a A1\n", "study: study.yaml\nwave: 2026Q3\n"))
     assert line.startswith("params/acme/study.yaml: nps: the anchor")
 
@@ -410,12 +411,10 @@ def test_client_names(shared: Path, make_study: MakeStudy) -> None:
     root = path.parent.parent.parent
     before = sorted(root.rglob("*"))
     for name in names:
-        for text in (json.dumps(laid(client=name, data={"file": "data/raw/acme/answers.csv"}) | {"wave": "2026Q3"}),):
-            path.write_text(text, encoding="utf-8")
-            lines = refused(path)
-            assert any(": client: " in line and "a short name of a-z, 0-9, _ and - is expected" in line
-                       for line in lines), lines
-            assert all(len(line) < 300 for line in lines)
+        path.write_text(YAML.replace("client: acme", f"client: {json.dumps(name)}"), encoding="utf-8")
+        line, = refused(path)
+        assert ": client: " in line and "a short name of a-z, 0-9, _ and - is expected" in line, line
+        assert len(line) < 250
     assert sorted(root.rglob("*")) == before
     assert not Path("/tmp/PWNED_SH").exists()
     for client in ("acme", "a", "0", "a-b_c", "a" * 64):
@@ -453,16 +452,15 @@ def test_where_the_data_may_lie(make_study: MakeStudy) -> None:
     (raw / "acme" / "away").symlink_to(root)
     (raw / "acme" / "loop.csv").symlink_to(raw / "acme" / "loop.csv")
     os.mkfifo(raw / "acme" / "pipe.csv")
-    for file, said in [("outside.csv", "lies outside data/raw"), ("data/raw/../../outside.csv", "lies outside data/raw"),
-                       ("/etc/passwd", "lies outside data/raw"), (f"{raw}/acme/answers.csv", "lies outside data/raw"),
-                       ("data/raw/acme/leaves.csv", "lies outside data/raw"), ("data/raw", "lies outside data/raw"),
-                       ("data/raw/acme/away/outside.csv", "lies outside data/raw"), (".", "lies outside data/raw"),
-                       ("data/raw/acme/folder.csv", "is not a regular file"), ("data/raw/acme", "is not a regular file"),
-                       ("data/raw/acme/pipe.csv", "is not a regular file"),
+    outside = ["outside.csv", "data/raw/../../outside.csv", "/etc/passwd", f"{raw}/acme/answers.csv", "data/raw", ".",
+               "data/raw/acme/leaves.csv", "data/raw/acme/away/outside.csv", "'~/x.csv'"]
+    for file, said in [*((file, "lies outside data/raw") for file in outside),
+                       ("data/raw/acme/folder.csv", "is not a regular file"),
+                       ("data/raw/acme", "is not a regular file"), ("data/raw/acme/pipe.csv", "is not a regular file"),
                        ("data/raw/acme/answer.csv", "Did you mean answers.csv?"),
                        ("data/raw/akme/answers.csv", "Put the file into data/raw/acme/."),
                        ("data/raw/acme/loop.csv", "there is no"), (f"data/raw/{'a' * 300}.csv", "data/raw"),
-                       ('"data/raw/a\\0b.csv"', "cannot be the name of a file"), ("'~/x.csv'", "lies outside data/raw")]:
+                       ('"data/raw/a\\0b.csv"', "cannot be the name of a file")]:
         path.write_text(YAML.replace("data/raw/acme/answers.csv", file), encoding="utf-8")
         line, = refused(path)
         assert line.startswith("params/acme/2026Q3.yaml: data.file: ") and said in line and "(line 3)" in line, line
@@ -479,7 +477,7 @@ def test_a_column_has_one_use(faults: Any) -> None:
             ({"data": {"id": "A1"}}, 'data.id: column "A1" is an item'),
             ({"design": {"strata": "weight"}}, 'design.strata: column "weight" is the weight, a number'),
             ({"design": {"weights": "A1"}}, 'design: column "A1" is an item already and cannot be the weight too'),
-            ({"design": {"fpc": "weight"}}, 'column "weight" is the weight already and cannot be a population size too'),
+            ({"design": {"fpc": "weight"}}, '"weight" is the weight already and cannot be a population size too'),
             ({"cleaning": {"duration": "B2"}}, 'cleaning.duration: column "B2" is an item already'),
             ({"nps": "weight", "items": {"weight": {"scale": "0-10"}}}, "is the weight already"),
             ({"report": {"verbatims": ["region"]}}, 'report.verbatims: column "region" has another use in this study'),
@@ -506,16 +504,11 @@ def test_shares(faults: Any, make_study: MakeStudy) -> None:
     assert "weighting.rake.region.18.5-25: the share -0.2 is not above 0." in lines[1]
     assert "weighting.rake.age.young: the share 0 is not above 0." in lines[2]
     assert "weighting.rake.none: the shares sum to 0, not to 1." in lines[3]
-    assert "053" not in str(lines)
-    thirds = {"a": 0.3333333, "b": 0.3333333, "c": 0.3333334}
-    assert load(make_study(DATA, laid(weighting={"rake": {"gender": thirds}}))).params.weighting.rake == {"gender": thirds}
+    rake = {"gender": {"a": 0.3333333, "b": 0.3333333, "c": 0.3333334}}
+    assert load(make_study(DATA, laid(weighting={"rake": rake}))).params.weighting.rake == rake
 
 
 # --- models -------------------------------------------------------------------------------------------------------
-
-def preset(make_study: MakeStudy, **model: Any) -> Study:
-    return load(make_study(DATA, {**PLAIN, "model": model}))
-
 
 @pytest.fixture
 def plain_study(tmp_path: Path) -> Any:
@@ -547,9 +540,9 @@ def test_presets(plain_study: Any, name: str, items: list[int], paths: int, targ
     assert all(set(item.text) == {"en", "zh"} and all(item.text.values()) for item in study.questionnaire.values())
     assert any("\u4e00" <= c <= "\u9fff" for c in study.questionnaire[model.items[0]].text["zh"])
     assert study.label(target) == model[target].label["en"]
-    assert all(item.scale == Scale(1, 10) for item in study.questionnaire.values())
-    # paths run forward in the order of declaration, so none runs in a circle
-    assert all(model.names.index(a) < model.names.index(b) for a, b in model.paths) or name == "acsi"
+    own = {"COM1": Scale(0, 1), "LOY2": Scale(0, 100)} if name == "acsi" else {}
+    assert all(item.scale == own.get(item.name, Scale(1, 10)) for item in study.questionnaire.values())
+    assert cycle_in(model.paths) == []
 
 
 def test_a_preset_with_words_and_items_of_ones_own(plain_study: Any) -> None:
@@ -557,7 +550,7 @@ def test_a_preset_with_words_and_items_of_ones_own(plain_study: Any) -> None:
                               "constructs": {"Image": ["Q1", "Q2"], "Quality": {"mode": "B", "label": "Service"}}},
                              items={"Q1": {"text": {"en": "Trust", "zh": "信任"}, "scale": "0-10", "reversed": True},
                                     "CUSA1": {"scale": "percent", "missing_codes": {"-1": "refused"}}},
-                             missing_codes={"98": "dont_know"} | {}, nps="Q9"))
+                             missing_codes={"98": "dont_know"}, nps="Q9"))
     model = study.model
     assert "Complaints" not in model.names and all("Complaints" not in path for path in model.paths)
     assert len(model.paths) == 9 + 1 and model["Image"].items == ("Q1", "Q2")
@@ -570,7 +563,8 @@ def test_a_preset_with_words_and_items_of_ones_own(plain_study: Any) -> None:
 
 
 def test_own_constructs_and_paths(plain_study: Any) -> None:
-    study = load(plain_study({"constructs": {"<b>Image</b>": ["A1", "A2"], "满意": {"items": ["B1"], "label": "满意 & 更多"}},
+    study = load(plain_study({"constructs": {"<b>Image</b>": ["A1", "A2"],
+                                             "满意": {"items": ["B1"], "label": "满意 & 更多"}},
                               "paths": [["<b>Image</b>", "满意"]], "target": "满意"}))
     assert study.model.names == ["<b>Image</b>", "满意"]
     assert study.model.inner.tolist() == [[False, True], [False, False]]
@@ -612,7 +606,7 @@ def test_a_circle_is_printed_the_way_its_paths_run(plain_study: Any) -> None:
     line, = refused(plain_study({"constructs": constructs, "paths": paths, "target": "D"}))
     circle = line.split("circle: ")[1].split(". ")[0].split(" → ")
     assert circle[0] == circle[-1] and len(circle) == 4
-    assert all([a, b] in paths for a, b in zip(circle, circle[1:], strict=False))
+    assert all([a, b] in paths for a, b in pairwise(circle))
 
 
 def test_bad_models_of_the_catalogue(shared: Path, make_study: MakeStudy) -> None:
@@ -669,7 +663,8 @@ def test_a_code_that_is_an_answer(faults: Any, make_study: MakeStudy) -> None:
     assert "items.A1.missing_codes: 3 is an answer on the scale 1-10" in line
     study = load(make_study(DATA, laid(items={"A1": {"scale": "percent", "missing_codes": {}}},
                                        missing_codes={"98": "dont_know"})))
-    assert study.questionnaire["A1"].missing_codes == {} and study.questionnaire["A2"].missing_codes == {98: "dont_know"}
+    assert study.questionnaire["A1"].missing_codes == {}
+    assert study.questionnaire["A2"].missing_codes == {98: "dont_know"}
 
 
 @pytest.mark.parametrize(("text", "scale"), [("1-10", (1, 10)), ("0/1", (0, 1)), ("-3-3", (-3, 3)), ("-3--1", None),

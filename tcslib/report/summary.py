@@ -65,7 +65,7 @@ def _action(context: Context, action: Mapping[str, Any], top: float) -> dict[str
             "gain": words.number(action["gain"], 1, True),
             "interval": words.interval(action["low"], action["high"], 1, True),
             "reruns": words("summary.reruns" if action["among_first"] else "summary.reruns_place",
-                            count=words.number(100 * certainty, 0)),
+                            count=words.share(certainty).removesuffix("%")),
             "mini": mini_interval(action["gain"], action["low"], action["high"], top)}
 
 

@@ -35,7 +35,7 @@ class Kernels:
     folder
         The kernels' working folder.
     own
-        Folder for what kernels keep while they live: connection files, IPython's profile. It goes with the run.
+        Folder, made here, for what kernels keep while they live: connection files, sockets, IPython's profile.
     """
 
     def __init__(self, count: int, folder: Path, own: Path) -> None:
@@ -44,6 +44,7 @@ class Kernels:
         self._taken: list[AsyncKernelManager] = []
 
     def __enter__(self) -> Kernels:
+        self._own.mkdir(mode=0o700, parents=True)
         self._next = self._start()
         return self
 
@@ -74,18 +75,23 @@ class Kernels:
         from jupyter_client.manager import AsyncKernelManager
         from jupyter_core.utils import run_sync
 
-        self._own.mkdir(parents=True, exist_ok=True)
         self._left -= 1
         path = os.pathsep.join([str(LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-        # no folder of kernels is searched: this interpreter's own kernel it is, whatever a user has installed as
-        # "python3"; without encryption the kernel writes a warning to the terminal
-        # (of managers only this one's client gives way while it waits, so that a dead kernel and a cell that takes
-        # too long are noticed)
-        manager = AsyncKernelManager(kernel_name="python3", transport_encryption="auto",
-                                     kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
-                                     connection_file=str(self._own / f"kernel-{self._left}.json"))
+        file = self._own / f"{self._left}.json"
+        # No folder of kernels is searched: this interpreter's own kernel it is, whatever a user has installed as
+        # "python3". Of managers only this one's client gives way while it waits, so that a dead kernel and a cell
+        # that takes too long are noticed. A free port can be taken by another run before the kernel has bound it, a
+        # socket in a folder of one's own cannot. Without encryption a kernel with ports warns on the terminal.
+        manager = AsyncKernelManager(
+            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), connection_file=str(file),
+            **({"transport": "ipc"} if _sockets(file) else {"transport_encryption": "auto"}))
         lines = [_WARM] if sys.platform == "win32" else [_ALONE.format(parent=os.getpid()), _WARM]
         run_sync(manager.start_kernel)(
             cwd=str(self._folder), extra_arguments=[f"--IPKernelApp.exec_lines={line}" for line in lines],
             env={**os.environ, **_SETTINGS, "PYTHONPATH": path, "IPYTHONDIR": str(self._own / "ipython")})
         return manager
+
+
+def _sockets(file: Path) -> bool:
+    """Whether sockets can stand beside this file: not on Windows, and nowhere with a long name."""
+    return sys.platform != "win32" and len(os.fsencode(file)) < 90

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -68,6 +69,7 @@ def run(study: Study, out: Path | None = None, say: Say = print) -> Done:
         with FileLock(processed / ".lock", timeout=3):
             for left in processed.glob(f"{_RUN}*"):
                 shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(_kernels_of(left), ignore_errors=True)
             sweep(folder)
             made_of = inputs(study, notebooks)
             if same := published(folder, run_id(made_of)):
@@ -91,7 +93,7 @@ def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], ma
     executed = []
     try:
         (work / "log").mkdir(parents=True)
-        with Kernels(len(notebooks), study.root, work / "kernels") as kernels:
+        with Kernels(len(notebooks), study.root, _kernels_of(work)) as kernels:
             for number, notebook in enumerate(notebooks):
                 began = time.monotonic()
                 stage_in = work / STAGES[number - 1] if number else None
@@ -107,8 +109,14 @@ def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], ma
                                    lambda: _keep_stages(work, processed))
         say(f"  report {'':<19} {time.monotonic() - began:5.1f} s")
     finally:
+        shutil.rmtree(_kernels_of(work), ignore_errors=True)
         shutil.rmtree(work, ignore_errors=True)
     return Done(_html(version), True, tuple(dropped))
+
+
+def _kernels_of(work: Path) -> Path:
+    """Where a run's kernels keep what they need: sockets want a short name."""
+    return Path(tempfile.gettempdir()) / f"tcs{work.name}"
 
 
 def _keep_stages(work: Path, processed: Path) -> None:

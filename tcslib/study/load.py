@@ -185,7 +185,11 @@ def _merge(root: Path, shown: str) -> tuple[dict[str, Any], dict[Address, str], 
 def _long_form(given: dict[str, Any]) -> dict[str, Any]:
     """``Image: [a, b]`` written out, so that a wave can override one key of it."""
     model = given.get("model")
-    return given | {"model": StudyParams.long_form(model)} if isinstance(model, dict) else given
+    if not isinstance(model, dict) or not isinstance(model.get("constructs"), dict):
+        return given
+    constructs = {name: {"items": value} if isinstance(value, list) else value
+                  for name, value in model["constructs"].items()}
+    return given | {"model": model | {"constructs": constructs}}
 
 
 def _override(base: Any, over: Any) -> Any:
@@ -215,7 +219,6 @@ _SAID = {"missing": "is missing. Add it.", "bool_type": "true or false is expect
          "greater_than": "a number above {gt:,g} is expected.", "less_than": "a number below {lt:,g} is expected.",
          "greater_than_equal": "a number of {ge:,g} or more is expected.",
          "less_than_equal": "a number of {le:,g} or less is expected."}
-_BRANCHES = {"ConstructParams", "list[str]"}          # pydantic names the branch of a union in its location
 
 
 def _faults(error: ValidationError, origins: Mapping[Address, str], lines: Mapping[Address, int],
@@ -223,8 +226,7 @@ def _faults(error: ValidationError, origins: Mapping[Address, str], lines: Mappi
     """One refusal for each faulty key, and the sections they lie in."""
     out: dict[str, InputRefused] = {}
     for e in error.errors():
-        address = tuple(str(part + 1) if isinstance(part, int) else part for part in e["loc"]
-                        if part not in _BRANCHES)
+        address = tuple(str(part + 1) if isinstance(part, int) else part for part in e["loc"])
         where = f"{_origin(address, origins, shown)}: {dotted(address)}"
         out.setdefault(where, InputRefused(clipped(_said(e, address), 1000) + _line(address, lines), where))
     return list(out.values()), {str(e["loc"][0]) for e in error.errors()}

@@ -82,7 +82,7 @@ def cycle_in(paths: Sequence[tuple[str, str]]) -> list[str]:
     try:
         TopologicalSorter(before).prepare()
     except CycleError as error:
-        return list(reversed(error.args[1]))
+        return list(error.args[1])          # each is a predecessor of the next
     return []
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tcslib.study.questionnaire import Scale
 
@@ -96,12 +96,18 @@ class ConstructParams(Section):
     action: Words | None = Field(None, description="what raising it means, as a verb phrase")
     lever: bool | None = Field(None, description="false: shown on the map, never ranked as an action")
 
+    @model_validator(mode="before")
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """``Image: [IMAG1, IMAG2]`` is short for ``Image: {items: [...]}``."""
+        return {"items": value} if isinstance(value, list) else value
+
 
 class ModelParams(Section):
     """The model: a preset, or constructs and paths of one's own."""
 
     preset: str | None = Field(None, description="ecsi or acsi")
-    constructs: dict[Name, ConstructParams | list[str]] = {}
+    constructs: dict[Name, ConstructParams] = {}
     paths: list[list[str]] | None = Field(None, description="pairs [from, to]")
     without: list[str] = Field([], description="constructs of the preset this study did not measure")
     target: str | None = Field(None, description="the construct whose 0-100 score is the index")
@@ -251,12 +257,3 @@ class StudyParams(Section):
     fieldwork: FieldParams = FieldParams()
     compare: CompareParams = CompareParams()
     report: ReportParams = ReportParams()
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """``Image: [IMAG1, IMAG2]`` is short for ``Image: {items: [...]}``."""
-        if isinstance(value, dict) and isinstance(value.get("constructs"), dict):
-            return value | {"constructs": {k: {"items": v} if isinstance(v, list) else v
-                                           for k, v in value["constructs"].items()}}
-        return value

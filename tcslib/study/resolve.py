@@ -28,7 +28,7 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
     for name in given.without:
         if name not in preset.get("constructs", {}):
             refuse("model.without", f'"{name}" is not a construct of the preset. {_nearest(name, base)}')
-    own = {name: value for name, value in given.constructs.items() if isinstance(value, ConstructParams)}
+    own = given.constructs
     constructs = [_construct(name, own.get(name, ConstructParams()), base.get(name), refuse)
                   for name in [*base, *(n for n in own if n not in base)]]
     if not constructs:
@@ -87,10 +87,10 @@ def _paths(paths: list[list[str]], names: list[str], refuse: Refuse) -> tuple[tu
         refuse("model.paths", "is missing: pairs [from, to] between constructs. Add them.")
     if cycle := cycle_in(out):
         refuse("model.paths", f"run in a circle: {' → '.join(cycle)}. Drop one of them.")
-    linked = {n for p in out for n in p}
-    if paths and not cycle:
+    linked = {n for path in paths for n in path}
+    if paths and linked <= set(names) and not cycle:
         for name in names:
-            if name not in linked and not any(name in p for p in paths):
+            if name not in linked:
                 refuse(f"model.constructs.{name}", "has no path to or from it. Link it or drop it.")
     return tuple(out)
 

@@ -103,7 +103,7 @@ def _events(text: str, shown: str) -> list[Any]:
         line = mark.line + 1 if mark else 1
         problem = (error.problem or "cannot be read").strip()
         if "\t" in (text.splitlines() or [""])[min(line, len(text.splitlines())) - 1]:
-            problem = "a tab"
+            raise InputRefused(f"line {line} holds a tab where YAML allows none. Use spaces.", shown) from None
         raise InputRefused(f"line {line} is not valid YAML ({problem}). Indent with spaces, and quote text that holds "
                            "any of : # [ ] { }.", shown) from None
     except YAMLError as error:

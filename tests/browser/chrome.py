@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -67,12 +68,15 @@ class Chrome:
         if hasattr(self, "_socket"):
             self._socket.close()
         if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)       # our own group: the browser and its helpers
+            self._process.terminate()
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.kill()
                 self._process.wait(10)
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):       # our own group: helpers that outlived the browser
+                os.killpg(self._process.pid, signal.SIGKILL)
         shutil.rmtree(self.profile, ignore_errors=True)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:

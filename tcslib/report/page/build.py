@@ -117,7 +117,7 @@ class PageBuilder:
 
     def record(self, record: Mapping[str, Any], notebook: str = "") -> Markup:
         """One table, figure or finding; anything else is dropped and named."""
-        kind = record.get("kind")
+        kind = record.get("kind") if isinstance(record, Mapping) else None
         if kind not in _KINDS or not _KINDS[kind] <= set(record):
             self.dropped.append(f"{notebook}: a record that is no table, figure or finding")
             return Markup("")
