@@ -512,7 +512,7 @@ COMPUTED = {
     "table.{}.{}": ["segments.title", "segments.title_none", "brands.title", "brands.title_none"],
     "settings.{}": ["segments", "brands"]}
 # values come from the data or from the code that calls: whatever is there must be a phrase of that group
-SPARE = {"summary.loyalty"}          # written, not asked for
+SPARE: set[str] = set()          # written, not asked for
 CALLED = {"context.column": ["head.{}"], "context.figure": ["figure.{}.title", "figure.{}.sub"],
           "context.table": ["table.{}.title", "table.{}.sub"]}
 OPEN = {"kind.{}", "rule.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub"}

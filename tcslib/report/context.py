@@ -45,6 +45,12 @@ class Context:
         """An item's wording, or its name where the study gives none."""
         return self.study.words(self.study.questionnaire[item].text, item)
 
+    @staticmethod
+    def heading(column: str) -> str:
+        """A column of the data as a heading: its name with blanks and a capital."""
+        said = column.replace("_", " ")
+        return said[:1].upper() + said[1:]
+
     def ci(self) -> str:
         """What an interval is called for this kind of sample."""
         return self.words(f"interval.name.{self.study.params.sample}")

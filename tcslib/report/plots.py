@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 
 matplotlib.use("svg")
@@ -37,7 +38,7 @@ Draw = Callable[[Any, bool], None]
 @contextmanager
 def style() -> Iterator[None]:
     """The report's figure style; leaves the caller's matplotlib as it was."""
-    with sns.axes_style("white"), plt.rc_context(_STYLE):
+    with plt.rc_context(matplotlib.rcParamsDefault), sns.axes_style("white"), plt.rc_context(_STYLE):
         yield
 
 
@@ -105,3 +106,33 @@ def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estima
         linewidth=0.6,
     )
     axes.set(xlabel="", ylabel="")
+
+
+def beside(axes: Any, x: Sequence[float], y: Sequence[float], texts: Sequence[str],
+           clear: float = 8) -> list[dict[str, Any]]:
+    """Where the labels of marks may stand so that none lies over another: keywords of ``annotate``, one set per mark.
+
+    Limits and axis labels must be set. Hitting a label or the frame costs much, a mark little, then the order counts.
+    """
+    axes.figure.draw_without_rendering()
+    at, frame = axes.transData.transform(np.column_stack([x, y])), axes.get_window_extent().extents
+    sides = [(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1)]
+    boxes = np.empty((len(texts), len(sides), 4))
+    for i, text in enumerate(texts):
+        wide, tall = 12 * sum(1.0 if ord(c) >= 0x2E80 else 0.58 for c in text), 14.0
+        for k, (h, v) in enumerate(sides):
+            left = at[i, 0] + (h * clear if h >= 0 else -clear - wide) - (wide / 2 if h == 0 else 0)
+            low = at[i, 1] + (v * (clear - 2 if h else clear + 4)) - (tall if v < 0 else 0)
+            boxes[i, k] = left, low, left + wide, low + tall
+    inside = (boxes[..., :2] >= frame[:2]).all(-1) & (boxes[..., 2:] <= frame[2:]).all(-1)
+    marks = ((at >= boxes[:, :, None, :2] - 5) & (at <= boxes[:, :, None, 2:] + 5)).all(-1).sum(-1)
+    cost = 1000 * ~inside + 40 * marks + np.arange(len(sides))
+    chosen = cost.argmin(1)
+    for _ in range(3):
+        for i in range(len(texts)):
+            others = np.delete(boxes[np.arange(len(texts)), chosen], i, axis=0)
+            hit = (boxes[i, :, None, :2] < others[:, 2:] + 3) & (boxes[i, :, None, 2:] > others[:, :2] - 3)
+            chosen[i] = (cost[i] + 1000 * hit.all(-1).sum(-1)).argmin()
+    words = {-1: "right", 0: "center", 1: "left"}
+    return [{"xytext": (h * clear, v * (clear - 2 if h else clear + 4)), "textcoords": "offset points",
+             "ha": words[h], "va": "bottom" if v > 0 else "top"} for h, v in (sides[k] for k in chosen)]

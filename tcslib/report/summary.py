@@ -51,6 +51,13 @@ def _field(context: Context) -> str:
 
 def _also(context: Context, results: Mapping[str, Any]) -> list[str]:
     words, out = context.words, []
+    for row in results.get("brands", []):
+        if row["difference"] is not None:
+            low, high = row["difference_low"], row["difference_high"]
+            clear = low is not None and (low > 0 or high < 0)
+            blanks = {"name": row["group"], "difference": words.number(row["difference"], 1, True),
+                      "interval": words.interval(low, high, 1, True)}
+            out.append(words("summary.rival_clear", **blanks) if clear else words("summary.rival_unclear", **blanks))
     if nps := results.get("nps"):
         out.append(words("summary.nps", score=words.number(nps["score"], 0, True),
                          interval=words.interval(nps["low"], nps["high"], 0, True)))
@@ -96,13 +103,15 @@ def _whisker(x: Callable[[float], float], low: float | None, high: float | None,
 
 
 def strip(context: Context, results: Mapping[str, Any]) -> Markup:
-    """All construct scores on one 0–100 axis, the target first."""
+    """Construct scores on one 0–100 axis, the target first; on a phone only target and loyalty, to leave room."""
     rows = sorted(results.get("scores", []), key=lambda r: r["construct"] != results["index"]["construct"])
     values = "; ".join(context.words("summary.strip", name=context.label(r["construct"]),
                                      value=context.words.number(r["estimate"], 1),
                                      interval=context.words.interval(r["low"], r["high"], 1)) for r in rows)
     alt = context.words("summary.strip_alt", values=values)
-    wide, narrow = (_strip(context, rows, w, f, alt, c) for w, f, c in ((470, 0.36, "c w"), (328, 0.46, "c n")))
+    ends = {results["index"]["construct"], context.study.model.loyalty}
+    wide = _strip(context, rows, 470, 0.36, alt, "c w")
+    narrow = _strip(context, [r for r in rows if r["construct"] in ends], 328, 0.46, alt, "c n")
     return Markup('<div class="strip">') + wide + narrow + Markup("</div>")
 
 

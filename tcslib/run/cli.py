@@ -102,12 +102,18 @@ def lab() -> None:
     raise SystemExit(subprocess.call([sys.executable, "-m", "jupyterlab", f"--notebook-dir={NOTEBOOKS.parent}"]))
 
 
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run a command; faults are shown as lines, never as tracebacks."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+        if code == _INTERRUPTED:          # typer swallows Ctrl-C and gives back its exit code
+            _end(1, "stopped; nothing was published.")
+        raise SystemExit(code if isinstance(code, int) else 0)
     except TcsError as error:
         _end(error.exit_code, *error.lines)
     except typer.Exit as error:

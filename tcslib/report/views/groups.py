@@ -35,7 +35,7 @@ def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.D
     marks = [
         f"{g} ({words('format.few')})" if f and not h else g for g, f, h in zip(table["group"], few, hide, strict=True)
     ]
-    columns = [Column(words(f"head.{name}") if words.has(f"head.{name}") else found.column, marks, "left"),
+    columns = [Column(words(f"head.{name}") if words.has(f"head.{name}") else context.heading(found.column), marks, "left"),
                Column(words("head.n"), cells([words.number(v, 0) for v in table["n"]], nobody)),
                Column(words("head.score"), cells([words.number(v, 1) for v in table["estimate"]], nobody)),
                Column(context.ci(), cells([words.interval(a, b, 1) for a, b in zip(table["low"], table["high"],
@@ -45,7 +45,7 @@ def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.D
                Column(context.ci(), cells([words.interval(a, b, 1, True) for a, b in zip(
                    table["difference_low"], table["difference_high"], strict=True)], own))]
     table.loc[hide, [c for c in table.columns if c not in {"group", "method", "df"}]] = np.nan
-    blanks = {"construct": context.label(found.construct), "column": found.column}
+    blanks = {"construct": context.label(found.construct), "column": context.heading(found.column).lower()}
     settings = context.settings(found.inference, words(f"settings.{name}"),
                                 words("settings.hidden", cell=words.number(context.min_cell, 0)) if hide.any() else "")
     title = words(f"table.{name}.{_verdict(table[~hide])}", **blanks)

@@ -206,7 +206,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
 
 
 def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: str, blanks: dict[str, str]) -> Figure:
-    from tcslib.report.plots import ACCENT, BAND, INK2, INK3, sns
+    from tcslib.report.plots import ACCENT, BAND, INK2, INK3, beside, sns
 
     words = context.words
     rank = {name: i + 1 for i, name in enumerate(first["construct"])}
@@ -221,10 +221,6 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
                           elinewidth=1.5, capsize=3, zorder=2)
             sns.scatterplot(x=[row["performance"]], y=[row["gain"]], ax=axes, s=60, color=color if color == ACCENT else
                             "white", edgecolor=color, linewidth=1.5, marker="o" if color == ACCENT else "s", zorder=3)
-            number = f"{rank[row['construct']]} " if row["construct"] in rank else ""
-            axes.annotate(number + context.label(row["construct"]), (row["performance"], row["gain"]), xytext=(8, 6),
-                          textcoords="offset points", color=color, fontweight="bold" if number else 400, zorder=4,
-                          bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75})
         x0, x1 = table["performance_low"].min() - 2, table["performance_high"].max() + (9 if narrow else 4)
         y0, y1 = min(0, table["gain_low"].min()) - 0.1, table["gain_high"].max() * 1.18
         axes.axvspan(x0, cross[0], ymin=(cross[1] - y0) / (y1 - y0), color=BAND, zorder=0)
@@ -235,6 +231,13 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
             axes.text(x, y, words(f"zone.{zone}"), ha=ha, va=va, color=INK3, fontweight="bold", fontsize=11)
         axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=words("figure.priorities.x", low=words.number(x0, 0)),
                  ylabel=words("figure.priorities.y", **blanks))
+        texts = [f"{rank[c]} {context.label(c)}" if c in rank else context.label(c) for c in table["construct"]]
+        places = beside(axes, table["performance"], table["gain"], texts)
+        for (_, row), text, place in zip(table.iterrows(), texts, places, strict=True):
+            own = row["construct"] in rank
+            axes.annotate(text, (row["performance"], row["gain"]), **place, color=ACCENT if own else INK2, zorder=4,
+                          fontweight="bold" if own else 400,
+                          bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75})
 
     alt = words("figure.priorities.alt", **blanks, values="; ".join(
         f"{context.label(r['construct'])}: {words.number(r['performance'], 1)}, {words.number(r['gain'], 1, True)}"
