@@ -219,7 +219,7 @@ def test_file_that_changes_while_read_is_refused(make_study: MakeStudy, monkeypa
 
     def slow(source: Any) -> Any:
         table = reading.read_csv(source)
-        with path.open("a") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write("late,1,1,1,1\n")
         return table
 

@@ -35,7 +35,8 @@ def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.D
     marks = [
         f"{g} ({words('format.few')})" if f and not h else g for g, f, h in zip(table["group"], few, hide, strict=True)
     ]
-    columns = [Column(words(f"head.{name}") if words.has(f"head.{name}") else context.heading(found.column), marks, "left"),
+    head = words(f"head.{name}") if words.has(f"head.{name}") else context.heading(found.column)
+    columns = [Column(head, marks, "left"),
                Column(words("head.n"), cells([words.number(v, 0) for v in table["n"]], nobody)),
                Column(words("head.score"), cells([words.number(v, 1) for v in table["estimate"]], nobody)),
                Column(context.ci(), cells([words.interval(a, b, 1) for a, b in zip(table["low"], table["high"],
