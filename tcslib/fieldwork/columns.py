@@ -6,11 +6,11 @@ Nothing here imports pandas, so that a check of a study costs milliseconds.
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Sequence
 
 from tcslib.errors import InputRefused
 from tcslib.fieldwork import delimited, workbook
+from tcslib.fieldwork.header import names_in
 from tcslib.fieldwork.source import Source, listed, source_of
 from tcslib.study.load import Study
 
@@ -38,27 +38,6 @@ def unopened(source: Source, error: OSError) -> InputRefused:
     """The refusal of a file the system does not hand over."""
     return source.refused(f"cannot be opened ({error.strerror or type(error).__name__}). Close it in other programs "
                           "and check that you may read it.")
-
-
-def names_in(cells: Sequence[str], source: Source, place: str) -> list[str]:
-    """The header's cells as names: composed Unicode, no byte order mark, one space where blanks or line breaks were.
-
-    Raises
-    ------
-    InputRefused
-        When two columns bear one name: nobody could say which is meant.
-    """
-    names = [" ".join(unicodedata.normalize("NFC", cell.replace("\ufeff", "")).split()) for cell in cells]
-    places: dict[str, list[str]] = {}
-    for number, name in enumerate(names):
-        places.setdefault(name, []).append(workbook.column_letters(number) if source.kind == "xlsx"
-                                           else str(number + 1))
-    twice = {name: at for name, at in places.items() if name and len(at) > 1}
-    if twice:
-        said = [f'"{name}" (columns {listed(at)})' for name, at in twice.items()]
-        raise source.refused(f"the same column name stands more than once: {listed(said)}. Give each column a name of "
-                             "its own.", place)
-    return names
 
 
 def named_columns(study: Study) -> dict[str, list[str]]:

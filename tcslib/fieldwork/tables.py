@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tcslib.fieldwork import delimited, workbook
-from tcslib.fieldwork.columns import names_in
+from tcslib.fieldwork.header import names_in
 from tcslib.fieldwork.source import Source
 
 MissingRange = tuple[float, float] | tuple[str, str]
