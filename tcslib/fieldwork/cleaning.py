@@ -107,8 +107,8 @@ def _ids(work: _Work) -> None:
         return
     empty = (work.ids == "").to_numpy()
     if empty.any():
-        raise InputRefused(f'id column "{column}" is empty in {empty.sum()} records ({work.rows(empty)}). Give every '
-                           "respondent an id, or drop data.id and the row number will serve.", work.where)
+        raise InputRefused(f'id column "{column}" is empty in {empty.sum()} records ({work.rows(empty)}). Give '
+                           "every respondent an id, or drop data.id and the row number will serve.", work.where)
     repeated = work.ids.duplicated(keep="first" if rule != "keep_last" else "last").to_numpy()
     if repeated.any() and rule == "refuse":
         raise InputRefused(f'id column "{column}" holds {repeated.sum()} ids twice with different answers '
@@ -272,8 +272,8 @@ def _labels(work: _Work, key: str) -> np.ndarray | None:
         return None
     labels = work.frame[column].to_numpy().astype(str)
     if (empty := labels == "").any():
-        raise InputRefused(f'column "{column}" (design.{key}) is empty in {empty.sum()} records ({work.rows(empty)}). '
-                           "Every respondent needs one.", work.where)
+        raise InputRefused(f'column "{column}" (design.{key}) is empty in {empty.sum()} records '
+                           f"({work.rows(empty)}). Every respondent needs one.", work.where)
     if key == "clusters" and not work.study.params.design.strata and len(np.unique(labels)) == 1:
         raise InputRefused(f'column "{column}" (design.clusters) holds a single value, {quoted(labels[0])}, so no '
                            "variance can be told. Name the column of the units drawn first, or drop it.", work.where)

@@ -133,7 +133,7 @@ class PageBuilder:
                       for side in ("wide", "narrow")}
         if kind == "table":
             extra["many"] = len(record["columns"]) >= WIDE_TABLE
-            extra["snug"] = not extra["many"] and least_width(record) > PHONE
+            extra["snug"] = not extra["many"] and least_width(record) >= PHONE
         return Markup(self.templates.get_template("record.html.j2").render(r=record, **extra))
 
     def _sentence(self, text: str) -> str:
@@ -171,7 +171,7 @@ def formula(latex: str, block: bool) -> Markup:
 def least_width(table: Mapping[str, Any]) -> float:
     """Pixels a table needs at least: columns of numbers are not broken, text and headings between words only."""
     def wide(text: str) -> float:
-        return sum(14.0 if ord(c) >= 0x2E80 else 7.2 for c in text)
+        return sum(14.0 if ord(c) >= 0x2E80 else 7.5 for c in text)
 
     total = 0.0
     for at, column in enumerate(table["columns"]):
