@@ -197,8 +197,11 @@ def test_rows_that_cannot_be_used(tmp_path: Path, name: str) -> None:
 # --- the command line ---------------------------------------------------------------------------------------------
 
 WORDS: dict[str, tuple[list[str], str]] = {
-    "no such study": (["check", "acme/2026Q4"], r"params/acme/2026Q4\.yaml: there is no such study\. "
-                                                r"Did you mean acme/2026Q3\?"),
+    "no such study": (
+        ["check", "acme/2026Q4"],
+        r"params/acme/2026Q4\.yaml: there is no such study\. "
+        r"Did you mean acme/2026Q3\?",
+    ),
     "no such client": (["run", "akme/2026Q3"], r"Did you mean acme/2026Q3\?"),
     "a folder": (["check", "params/acme"], r"there is no such study\. Did you mean acme/2026Q3\?"),
     "a folder with a slash": (["check", "params/acme/"], r"Did you mean acme/2026Q3\?"),
@@ -206,13 +209,18 @@ WORDS: dict[str, tuple[list[str], str]] = {
     "a long name": (["check", "a" * 400], r"there is no such study"),
     "the data instead": (["check", "data/raw/acme/answers.csv"], r"there is no such study"),
     "unknown command": (["chekc"], r"tcs: No such command 'chekc'"),
-    "unknown option": (["run", "acme/2026Q3", "--uot", "x"], r"tcs: No such option: --uot .*See `tcs --help`\.$"),
-    "no study": (["check"], r"tcs: Missing .*study.*See `tcs --help`\.$"),
+    "unknown option": (
+        ["run", "acme/2026Q3", "--uot", "x"],
+        r"tcs: No such option: --uot .*See `python3 tcs.py --help`\.$",
+    ),
+    "no study": (["check"], r"tcs: Missing .*study.*See `python3 tcs.py --help`\.$"),
     "one word too many": (["check", "acme/2026Q3", "x"], r"tcs: Got unexpected extra argument"),
     "no folder": (["run", "acme/2026Q3", "--out"], r"tcs: Option '--out' requires an argument"),
     "out is a file": (["run", "acme/2026Q3", "--out", "a file"], r"--out a file: is no folder\. Name a folder"),
-    "out below a file": (["run", "acme/2026Q3", "--out", "a file/x/y"],
-                         r"--out a file/x/y: is no folder, because .* is a file\."),
+    "out below a file": (
+        ["run", "acme/2026Q3", "--out", "a file/x/y"],
+        r"--out a file/x/y: is no folder, because .* is a file\.",
+    ),
     "out is raw": (["run", "acme/2026Q3", "--out", "data/raw/acme/new"], r"lies in data/raw, where nothing is ever"),
 }
 

@@ -507,7 +507,7 @@ COMPUTED = {
     "settings.htmt.{}": literal(MeasurementParams.model_fields["htmt"]), "settings.interval.{}": ["t", "percentile"],
     "settings.kind.{}": ["simple", "rao_wu"], "summary.actions_{}": ["1", "2", "3"],
     "summary.certainty.{}": ["high", "fair", "low"], "weight_step.{}": ["base", "raked", "trimmed"],
-    "zone.{}": ["fix", "keep", "watch", "enough"], "size_step.{}": ["simple", "deff", "fpc", "n", "approach"],
+    "size_step.{}": ["simple", "deff", "fpc", "n", "approach"],
     "head.{}": ["brands"], "table.{}.sub": ["segments", "brands"],
     "table.{}.{}": ["segments.title", "segments.title_none", "brands.title", "brands.title_none"],
     "settings.{}": ["segments", "brands"]}

@@ -70,7 +70,7 @@ def test_no_sentence_is_false_on_mobi(mobi):
     assert found["nps"] == {} and found["segments"] == [] and found["brands"] == []
     assert "The recommendation question on 0–10 was not asked" in page
     assert "Respondents rated one company only" in page
-    assert "drawn one by one, without strata or clusters" in page
+    assert "treated as if drawn one by one" in page
     assert "no margin of error is claimed" in page and "95% CI" not in page
     assert "No record was left out" in page and "No answer to a model question is missing" in page
     assert "Demo Mobile" not in page and "Rao–Wu" not in page

@@ -13,6 +13,7 @@ from tcslib.fieldwork.quality import same_answers, speeders, straight_lines
 from tcslib.fieldwork.reading import RawAnswers
 from tcslib.fieldwork.source import listed, quoted
 from tcslib.study.load import Study, item_names
+from tcslib.study.questionnaire import Scale
 from tcslib.survey.design import Design, check_weights
 from tcslib.survey.responses import Responses, WeightingPlan
 
@@ -162,6 +163,22 @@ def _scales(work: _Work) -> None:
         work.kinds.loc[bad, name] = "out_of_scale"
         work.line("out_of_scale", name, cells=int(bad.sum()))
     refuse_all(faults)
+    _half_used(work)
+
+
+def _half_used(work: _Work) -> None:
+    """Refuse a scale of whose upper half nobody used any: a 1-5 questionnaire read as 1-10 gives a wrong index."""
+    groups: dict[Scale, list[str]] = {}
+    for name in work.kinds.columns:
+        groups.setdefault(work.study.questionnaire[name].scale, []).append(name)
+    for scale, names in groups.items():
+        top = work.frame[names].max().max()
+        if len(names) >= 3 and len(work.frame) >= 30 and top <= scale.low + scale.width / 2:
+            raise InputRefused(
+                f"no answer to the {len(names)} items on {scale} is above {top:g}. State the scale that was "
+                f"asked, such as scale: {scale.low:g}-{top:g}.",
+                f"{work.study.path}: scale",
+            )
 
 
 def _reverse(work: _Work) -> None:

@@ -28,7 +28,7 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     words, index = context.words, results["index"]
     actions = results.get("priorities", [])
     target = context.label(index["construct"])
-    lead = words("summary.lead", name=actions[0]["label"]) if actions else words("summary.lead_none")
+    lead = _lead(context, actions)
     seen = index["se"] and math.sqrt(2) * index["se"] * (special.stdtrit(max(index["df"], 1), 0.975)
                                                          + special.ndtri(POWER))
     top = _nice(max([a["high"] or a["gain"] for a in actions], default=1.0))
@@ -42,6 +42,16 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
         "actions_head": words(f"summary.actions_{min(max(len(actions), 1), FIRST)}"),
         "axis": words("summary.axis", rise=words.number(RISE, 0), top=words.number(top, 1)),
         "actions": [_action(context, a, top) for a in actions], "sure": _sure(context, results)}
+
+
+def _lead(context: Context, actions: Sequence[Mapping[str, Any]]) -> str:
+    """Where most is to be gained; two names where the replicates do not tell which of them comes first."""
+    words = context.words
+    if not actions:
+        return words("summary.lead_none")
+    if len(actions) > 1 and actions[0]["certainty"] < FAIR:
+        return words("summary.lead_two", first=actions[0]["label"], second=actions[1]["label"])
+    return words("summary.lead", name=actions[0]["label"])
 
 
 def _field(context: Context) -> str:

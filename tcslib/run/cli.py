@@ -130,7 +130,7 @@ def main() -> None:
             print(error.ctx.get_help())  # type: ignore[attr-defined]
             raise SystemExit(2) from None
         said = " ".join(error.format_message().split())
-        _end(2, f"tcs: {said}{'' if said.endswith(('.', '?', ')')) else '.'} See `tcs --help`.")
+        _end(2, f"tcs: {said}{'' if said.endswith(('.', '?', ')')) else '.'} See `python3 tcs.py --help`.")
 
 
 def _end(code: int, *lines: str) -> NoReturn:

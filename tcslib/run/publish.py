@@ -163,7 +163,7 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
     provenance = [
         (words("provenance.report"), f"{study.params.client}-{study.params.wave}-{found['version']}, {found['id']}"),
         (words("provenance.data"), f"{file}, sha256 {data}"),
-        (words("provenance.settings"), study.path),
+        (words("provenance.settings"), ", ".join(sorted({study.path, *study.origins.values()}))),
         (words("provenance.code"), words("provenance.program", version=software.get("tcslib", _version()),
                                          sha=made_of["library"][:12])),
         (words("provenance.reuse"), words("provenance.software", python=made_of["python"], platform=made_of["platform"],

@@ -52,7 +52,8 @@ class Stage:
         if view not in _VIEWS:
             raise InputRefused(f'"{view}" is not a view; there are {", ".join(_VIEWS)}.', "stage.show")
         out: View = getattr(import_module(f"tcslib.report.views.{_VIEWS[view]}"), view)(self._context, *results)
-        self._numbers |= out.numbers
+        noted = [*self._numbers.get("warnings", []), *out.numbers.get("warnings", [])]
+        self._numbers |= {**out.numbers, "warnings": noted}
         for shown in out.shown:
             if isinstance(shown, Table | Figure):
                 name = f"{shown.name}_figure" if isinstance(shown, Figure) else shown.name
@@ -61,7 +62,7 @@ class Stage:
                     "rows": shown.data.to_numpy(dtype=object).tolist(),
                     **({"print": [[c.head, *c.cells] for c in shown.columns]} if isinstance(shown, Table) else {})}
             elif isinstance(shown, Finding) and shown.role == "caution":
-                self._numbers["warnings"] = [*self._numbers.get("warnings", []), shown.text]
+                noted.append(shown.text)
         return out
 
     def add_measurement(self, fit: PlsFit, measures: Measurement) -> None:

@@ -107,8 +107,9 @@ def pls(responses: Responses, model: Model, settings: PlsSettings | None = None,
 
 def check_never_asked(responses: Responses, model: Model) -> None:
     """Refuse to fill in answers to questions that were never put, or about what was never experienced."""
-    kinds = responses.kinds.loc[responses.domain, model.items].isin(["not_asked", "no_experience"])
-    if found := [item for item in model.items if kinds[item].any()]:
+    items = list(dict.fromkeys(model.items))
+    kinds = responses.kinds.loc[responses.domain, items].isin(["not_asked", "no_experience"])
+    if found := [item for item in items if kinds[item].any()]:
         raise InputRefused(f"`mean` would invent answers to questions never asked or never experienced "
                            f"({', '.join(found[:5])}). Use pairwise.", "pls.missing")
 

@@ -128,8 +128,16 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
                context.column("smallest", table["low"], "score"), context.column("largest", table["high"], "score"),
                context.column("deff", table["deff"], "coef"), context.column("n_eff", table["n_eff"], "count")]
     design, stated = answers.design, context.study.params.design
-    drawn = words("cleaning.design", strata=words.number(design.strata_count, 0), units=words.number(design.units, 0),
-                  df=words.number(design.df, 0)) if stated.strata or stated.clusters else words("cleaning.design_plain")
+    drawn = (
+        words(
+            "cleaning.design",
+            strata=words.number(design.strata_count, 0),
+            units=words.number(design.units, 0),
+            df=words.number(design.df, 0),
+        )
+        if stated.strata or stated.clusters
+        else words("cleaning.design_plain" if design.sample in {"probability", "census"} else "cleaning.design_unknown")
+    )
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
               "design": drawn + (" " + words("cleaning.fpc") if stated.fpc else "")}
     numbers = {
@@ -140,8 +148,14 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
     equal = bool(np.isclose(deff, 1.0))
     if equal and len(table) == 1:
         return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
-    rake = context.study.params.weighting.rake
-    settings = words("settings.weights", margins=words.listed(list(rake)) or words("settings.none"))
+    plan = context.study.params.weighting
+    margins = [
+        words("settings.margin", column=column, shares=", ".join(f"{k} {words.share(v)}" for k, v in shares.items()))
+        for column, shares in plan.rake.items()
+    ]
+    settings = words("settings.weights", margins=words.listed(margins) or words("settings.no_rake"),
+                     trim=words("settings.no_trim") if plan.trim is None else
+                     words("settings.trim", times=words.number(plan.trim, 1)))
     return View(
         [Finding(words("cleaning.weights", **blanks)), context.table("weights", table, columns, settings, blanks)],
         numbers,

@@ -24,7 +24,7 @@ def loyalty_score(context: Context, index: Index) -> View:
               "se_fixed": words.number(row["se_fixed"], 2)}
     columns = [Column(words("head.item"), parts["item"].tolist(), "left"),
                Column(words("head.wording"), [context.wording(i) for i in parts["item"]], "left"),
-               Column(words("head.weight_share"), [words.number(v, 2) for v in parts["share"]]),
+               Column(words("head.weight_share"), [words.number(v, 4) for v in parts["share"]]),
                context.column("mean", parts["mean"], "coef"), context.column("score", parts["score"], "score")]
     settings = context.settings(index.scores, index.fit.describe())
     numbers = {"loyalty": {"construct": model.loyalty, "score": row["estimate"], "se": row["se"],

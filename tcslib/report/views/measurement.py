@@ -67,9 +67,11 @@ def reliability(context: Context, measures: Measurement) -> View:
     low_ave = table.loc[table["ave"] < AVE_LEAST, "construct"]
     if len(low_ave):
         shown.append(Finding(words("measurement.low_ave", names=words.listed([context.label(c) for c in low_ave]))))
+    weak_scales = [words("measurement.weak", names=blanks["weak"], limit=blanks["limit"])] if len(weak) else []
     return View(
         shown,
         {
+            "warnings": weak_scales,
             "htmt": measures.htmt_table()[["first", "second", "estimate", "low", "high"]].to_dict("records"),
             "reliability": table.to_dict("records"),
         },
@@ -83,7 +85,8 @@ def _overlaps(context: Context, measures: Measurement) -> list[Any]:
     out: list[Any] = []
     if len(over):
         first = over.iloc[0]
-        out.append(Finding(words("measurement.overlap", count=words.number(len(over), 0),
+        out.append(Finding(words("measurement.overlap" if len(over) > 1 else "measurement.overlap_one",
+                                 count=words.number(len(over), 0),
                                  first=context.label(first["first"]), second=context.label(first["second"]),
                                  value=words.number(first["estimate"], 2),
                                  interval=words.interval(first["low"], first["high"], 2),
@@ -138,7 +141,8 @@ def loadings(context: Context, fit: PlsFit) -> View:
                context.column("outer_weight", weights["estimate"], "coef"),
                context.interval_column(weights)]
     folded = context.table("loadings", both, columns, context.settings(fit.inference, fit.describe()), folded=True)
-    return View([figure, folded])
+    loose = [words("measurement.loose", names=counts["names"], limit=counts["limit"])] if len(weak) else []
+    return View([figure, folded], {"warnings": loose})
 
 
 def cross_check(context: Context, checked: pd.DataFrame) -> View:

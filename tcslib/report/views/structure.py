@@ -206,7 +206,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
 
 
 def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: str, blanks: dict[str, str]) -> Figure:
-    from tcslib.report.plots import ACCENT, BAND, INK2, INK3, beside, sns
+    from tcslib.report.plots import ACCENT, INK2, INK3, beside, sns
 
     words = context.words
     rank = {name: i + 1 for i, name in enumerate(first["construct"])}
@@ -223,12 +223,8 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
                             "white", edgecolor=color, linewidth=1.5, marker="o" if color == ACCENT else "s", zorder=3)
         x0, x1 = table["performance_low"].min() - 2, table["performance_high"].max() + (9 if narrow else 4)
         y0, y1 = min(0, table["gain_low"].min()) - 0.1, table["gain_high"].max() * 1.18
-        axes.axvspan(x0, cross[0], ymin=(cross[1] - y0) / (y1 - y0), color=BAND, zorder=0)
         axes.axvline(cross[0], color=INK3, linewidth=1, linestyle=(0, (2, 3)))
         axes.axhline(cross[1], color=INK3, linewidth=1, linestyle=(0, (2, 3)))
-        for (x, y, ha, va), zone in zip(((x0, y1, "left", "top"), (x1, y1, "right", "top"), (x0, y0, "left", "bottom"),
-                                         (x1, y0, "right", "bottom")), ("fix", "keep", "watch", "enough"), strict=True):
-            axes.text(x, y, words(f"zone.{zone}"), ha=ha, va=va, color=INK3, fontweight="bold", fontsize=11)
         axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=words("figure.priorities.x", low=words.number(x0, 0)),
                  ylabel=words("figure.priorities.y", **blanks))
         texts = [f"{rank[c]} {context.label(c)}" if c in rank else context.label(c) for c in table["construct"]]
