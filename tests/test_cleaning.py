@@ -646,3 +646,17 @@ def test_zero_weights_outside_the_file_too() -> None:
     both = make_responses(x, weights=weights), make_responses(x[weights > 0], weights=weights[weights > 0])
     means = [tcs.infer(lambda m, _: {"mean": m.mean}, r, tcs.replicate(r, 50), ITEMS).estimate["mean"] for r in both]
     np.testing.assert_allclose(means[0], means[1], rtol=1e-12)
+
+
+def test_a_scale_of_which_only_the_lower_half_is_used_is_refused(make_study: MakeStudy) -> None:
+    """Answers of 1-5 read as 1-10 would give an index of 29 where it is 65, and nobody would notice."""
+    names = ["A1", "A2", "A3", "B1", "B2"]
+    rows = [[str(i), *(str(1 + (i * (j + 2) + j) % 5) for j in range(5))] for i in range(40)]
+    data = "\n".join(",".join(row) for row in [["id", *names], *rows]) + "\n"
+    model = {"constructs": {"A": names[:3], "B": names[3:]}, "paths": [["A", "B"]], "target": "B", "loyalty": ""}
+    plain = {"model": model, "design": None, "compare": None, "report": None}
+    study = load(make_study(data, plain))
+    with pytest.raises(InputRefused, match=r"no answer to the 5 items on 1-10 is above 5\. .* scale: 1-5"):
+        clean(read(study), study)
+    study = load(make_study(data, {**plain, "scale": "1-5"}))
+    assert len(clean(read(study), study)) == 40

@@ -30,7 +30,9 @@ def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: 
     """Answers needed for the stated precision and for the smallest change worth seeing, step by step."""
     words = context.words
     n = max(margin.n, change.n)
-    names = [*dict.fromkeys(step for size in (margin, change) for step, _ in size.steps), "n", "approach"]
+    names = [*dict.fromkeys(step for size in (margin, change) for step, _ in size.steps), "n"]
+    if context.planned:          # without a plan nothing is known of the response
+        names.append("approach")
     values = {size.purpose: dict(size.steps) | {"n": size.n, "approach": size.approach} for size in (margin, change)}
     data = pd.DataFrame({"step": names, **{k: [v.get(s, np.nan) for s in names] for k, v in values.items()}})
     columns = [Column(words("head.step"), [words(f"size_step.{s}") for s in names], "left")]
