@@ -35,7 +35,7 @@ class PlsSettings:
     def describe(self) -> str:
         """One line for the settings under a table."""
         items = "standardised" if self.standardised else "in their own units"
-        return f"PLS, {self.scheme} weighting scheme, items {items}, stop at {self.tolerance:g}"
+        return f"PLS, {self.scheme} weighting scheme, items {items}, stop at {self.tolerance:g}, signs by most loadings"
 
 
 @dataclass(frozen=True, eq=False)

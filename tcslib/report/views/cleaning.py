@@ -113,7 +113,9 @@ def flags(context: Context, answers: Responses) -> View:
                context.column("interviews", found["cells"], "count"),
                Column(words("head.share"), [words.share(c / left) for c, left in
                                             zip(found["cells"], found["left"], strict=True)])]
-    blanks = {"gone": words.number(gone, 0), "at": words.number(at, 0)}
+    rules = context.study.params.cleaning
+    blanks = {"gone": words.number(gone, 0), "at": words.number(at, 0), "straight": words.share(rules.straight_share),
+              "speed": words.share(rules.speed_share)}
     title = words("table.flags.title" if gone else "table.flags.title_none", **blanks)
     return View([context.table("flags", found[["rule", "cells", "left"]], columns, words("settings.flags", **blanks),
                                blanks, title=title)])

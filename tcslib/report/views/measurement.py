@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -155,23 +154,3 @@ def cross_check(context: Context, checked: pd.DataFrame) -> View:
     agree = "agree" if widest < 5e-7 else "differ"
     return View([Finding(words(f"measurement.check_{agree}", widest=f"{widest:.1g}")),
                  context.table("cross_check", checked, columns, words("settings.cross_check"), folded=True)])
-
-
-def construct_records(fit: PlsFit, measures: Measurement, scores: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """The ``constructs`` list of ``results.json``."""
-    merged = scores.set_index("construct").join(measures.table().set_index("construct"), rsuffix="_m")
-    return [
-        {
-            "name": name,
-            "score": row["estimate"],
-            "se": row["se"],
-            "se_fixed": row["se_fixed"],
-            "low": row["low"],
-            "high": row["high"],
-            "alpha": row["alpha"],
-            "rho_a": row["rho_a"],
-            "rho_c": row["rho_c"],
-            "ave": row["ave"],
-        }
-        for name, row in merged.iterrows()
-    ]
