@@ -17,7 +17,8 @@ _ROOMS = {
     "measure": "measurement.assess", "item_statistics": "measurement.assess", "PlsSettings": "structure.pls",
     "pls": "structure.fit", "index": "index.scoring", "score_quantile": "index.scoring",
     "respondent_scores": "index.scoring", "priority_map": "index.importance", "nps": "loyalty.recommendation",
-    "loyalty_curve": "loyalty.link", "group_scores": "compare.groups", "stage": "run.stages",
+    "loyalty_curve": "loyalty.link", "group_scores": "compare.groups", "link": "inference.linked",
+    "trend": "compare.waves", "stage": "run.stages",
 }
 __all__ = sorted(_ROOMS)
 __version__ = "0.1.0"

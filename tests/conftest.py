@@ -240,4 +240,4 @@ def demo_report(tmp_path_factory: pytest.TempPathFactory) -> Published:
             assert done.returncode == 0, done.stderr
             kept.write_text(json.dumps([done.stdout, done.stderr]), encoding="utf-8")
     printed, said = json.loads(kept.read_text(encoding="utf-8"))
-    return Published(Path(printed.strip()).parent, out, printed, said)
+    return Published(Path(printed.splitlines()[-1]).parent, out, printed, said)

@@ -404,6 +404,7 @@ def found(**index: Any) -> dict[str, Any]:
     action = {"construct": "Image", "label": "<i>Image</i>", "action": "<i>Raise</i>", "performance": 70.0, "gain": 1.0,
               "low": index.get("low", 0.5), "high": index.get("high", 1.5), "certainty": 0.97, "among_first": False}
     return {"index": score | index, "design": {"rows": 5, "units": 5, "strata": 1, "df": 4}, "warnings": ["<b>w</b>"],
+            "trend": [{"wave": "2026Q3", "score": 70.0}],
             "scores": [{"construct": c, "estimate": 70.0, "low": 68.0, "high": index.get("high", 72.0)} for c in
                        ("Image", "Satisfaction")], "priorities": [action]}
 
@@ -510,7 +511,9 @@ COMPUTED = {
     "size_step.{}": ["simple", "deff", "fpc", "n", "approach"],
     "head.{}": ["brands"], "table.{}.sub": ["segments", "brands"],
     "table.{}.{}": ["segments.title", "segments.title_none", "brands.title", "brands.title_none"],
-    "settings.{}": ["segments", "brands"]}
+    "settings.{}": ["segments", "brands"], "settings.overlap.{}": ["none", "units", "respondents"],
+    **dict.fromkeys(("summary.change.{}", "summary.since.{}", "trend.answer_{}", "trend.title_{}"),
+                    ["up", "down", "unclear", "marked"]), "trend.how.{}": ["wording", "scale", "codes"]}
 # values come from the data or from the code that calls: whatever is there must be a phrase of that group
 SPARE: set[str] = set()          # written, not asked for
 CALLED = {"context.column": ["head.{}"], "context.figure": ["figure.{}.title", "figure.{}.sub"],

@@ -74,3 +74,77 @@ def test_no_sentence_is_false_on_mobi(mobi):
     assert "no margin of error is claimed" in page and "95% CI" not in page
     assert "No record was left out" in page and "No answer to a model question is missing" in page
     assert "Demo Mobile" not in page and "Rao–Wu" not in page
+
+
+# -- San Francisco Airport, three waves ------------------------------------------------------------------------------
+
+SFO = {2013: ("Q7O_WHOLE", 3.984471, 1.230608), 2014: ("Q7ALL", 4.006966, 1.371840), 2015: ("Q7ALL", 4.044173, 1.409488)}
+
+
+def sfo_root(shared: Path, root: Path) -> Path:
+    shutil.copytree(STUDIES / "sfo", root / "params" / "sfo")
+    (root / "data" / "raw" / "sfo").mkdir(parents=True)
+    for year in SFO:
+        shutil.copy(shared / "data" / f"sfo_{year}.csv", root / "data" / "raw" / "sfo")
+    return root
+
+
+@pytest.fixture(scope="module")
+def sfo(shared, tmp_path_factory) -> dict[int, dict]:
+    """results.json of the passengers' survey in 2013, 2014 and 2015, run one after another."""
+    root, out = sfo_root(shared, tmp_path_factory.mktemp("sfo study")), {}
+    for year in SFO:
+        done = run(load(root / "params" / "sfo" / f"{year}.yaml"), say=lambda line: None)
+        assert done.new and not done.dropped
+        out[year] = json.loads((done.report.parent / "results.json").read_text(encoding="utf-8"))
+    return out
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_sfo_means_and_design_effects(sfo):
+    """The weighted mean of the ratings 1-5 of the airport as a whole, and Kish's deff of the weights of those who gave
+    one: computed apart by Σwx/Σw and nΣw²/(Σw)² on the published files, to 1e-6."""
+    for year, (column, mean, deff) in SFO.items():
+        item = next(i for i in sfo[year]["items"] if i["construct"] == "Overall")
+        assert item["item"] == column
+        assert item["mean"] == pytest.approx(mean, abs=1e-6) and item["deff"] == pytest.approx(deff, abs=1e-6)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_sfo_trend_over_three_waves(sfo):
+    """One question, so the score is its mean on 0-100 in every wave, whatever it was called."""
+    trend = sfo[2015]["trend"]
+    assert [row["wave"] for row in trend] == ["2013", "2014", "2015"]
+    for row, (_, mean, _) in zip(trend, SFO.values(), strict=True):
+        assert row["score"] == pytest.approx((mean - 1) / 4 * 100, abs=1e-4)
+    for before, row in zip(trend, trend[1:], strict=False):
+        assert row["change"] == pytest.approx(row["score"] - before["score"], abs=1e-9)
+        # drawn apart: the variances add
+        assert row["change_se"] == pytest.approx((before["se"] ** 2 + row["se"] ** 2) ** 0.5, rel=0.08)
+        assert row["detectable"] == pytest.approx(2.8 * row["change_se"], rel=0.02) and row["marks"] == []
+    assert sfo[2014]["trend"] == [
+        {**row, **{k: pytest.approx(row[k], rel=0.1) for k in ("se", "change_se", "low", "high", "change_low",
+                                                                "change_high", "detectable") if row[k] is not None}}
+        for row in trend[:2]]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("year", "old", "new", "said"), [
+    (2013, "missing_codes: {0: skipped, 6: no_experience}", "missing_codes: {0: skipped}",
+     r'sfo_2013.csv: column "Q7A_ART": .*lie outside 1-5 \(6; .*declare the codes under missing_codes'),
+    (2014, "  Q7ALL: {was: Q7O_WHOLE}\n", "", "changes.Q7ALL: 2013 did not ask it"),
+    (2013, "Overall: [Q7O_WHOLE]", "Overall: [Q7ALL]", 'column "Q7ALL" .* is missing')])
+def test_sfo_refuses_what_is_not_declared(shared, tmp_path, year, old, new, said):
+    """An undeclared code, a renamed item that nobody declared, a column of another year."""
+    from tcslib.errors import InputRefused
+
+    root = sfo_root(shared, tmp_path)
+    for path in (root / "params" / "sfo").glob("*.yaml"):
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    if year > 2013:
+        run(load(root / "params" / "sfo" / "2013.yaml"), say=lambda line: None)
+    with pytest.raises(InputRefused, match=said):
+        run(load(root / "params" / "sfo" / f"{year}.yaml"), say=lambda line: None)
+    assert not (root / "reports" / "sfo" / str(year) / "v1").exists()

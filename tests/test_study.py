@@ -296,13 +296,13 @@ model:
 weighting:
   rake:
     gender: {f: 0.5, m: 0.6}
-compare: {previous: 2026Q2}
+compare: {base: 2026Q2}
 replicates: {count: few}
 """)
     lines = refused(path)
     said = [("client", 1), ("wave", 2), ("scal", 3), ("nps", 4), ("replicates.count", 15),
             ("model.constructs.C", 8), ("model.paths.3", 9), ("model.paths", 9), ("model.target", 10),
-            ("data.file", 6), ("weighting.rake.gender", 13), ("language", 5), ("compare.previous", 14)]
+            ("data.file", 6), ("weighting.rake.gender", 13), ("language", 5), ("compare", 14)]
     assert {(line.split(": ")[1], int(line.rsplit("(line ")[1][:-1])) for line in lines} == set(said), lines
     assert len(lines) == len(said)
 
@@ -494,8 +494,18 @@ def test_a_column_has_one_use(faults: Any) -> None:
 def test_not_available_yet(faults: Any) -> None:
     line, = faults(language="zh")
     assert "language: reports in Chinese are not available in this version. Write en." in line
-    line, = faults(compare={"previous": "2026Q2"})
-    assert "compare.previous: comparing waves is not available in this version. Drop the line." in line
+
+
+def test_what_is_said_of_earlier_waves_must_fit(faults: Any) -> None:
+    for over, said in [
+            ({"compare": {"base": "2026Q2"}}, "compare: `base` and `overlap` say how waves are compared, and"),
+            ({"compare": {"previous": "2026Q3"}}, "compare.previous: names this wave itself. Name the one before."),
+            ({"compare": {"previous": "last"}}, 'compare.previous: "last": a period is expected: 2026, 2026H1, 2026Q3'),
+            ({"changes": {"A9": {"was": "X"}}}, "changes.A9: is not a question of this wave. Did you mean A"),
+            ({"changes": {"A1": {"was": "X", "new": True}}}, "changes.A1: a new question has no past."),
+            ({"changes": {"A1": {"was": "X"}, "A2": {"was": "X"}}}, 'changes: two questions claim to have been "X"')]:
+        line, = faults(**over)
+        assert said in line, line
 
 
 def test_shares(faults: Any, make_study: MakeStudy) -> None:

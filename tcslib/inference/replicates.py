@@ -46,24 +46,9 @@ class Replicates:
         """Degrees of freedom of the design."""
         return self.design.df
 
-    @cached_property
-    def _plan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """For each single draw its stratum's size and first unit; for each unit its rescaling."""
-        sizes = np.bincount(self.design.unit_stratum)
-        draws = sizes if self.kind == "simple" else sizes - 1
-        first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        scale = np.repeat(sizes / draws, sizes)
-        return np.repeat(sizes, draws), np.repeat(first, draws), scale
-
     def unit_factors(self, chunk: int) -> np.ndarray:
         """(CHUNK, units) resampling factors of one chunk of replicates, before weighting."""
-        sizes, first, scale = self._plan
-        units = self.design.units
-        rng = np.random.default_rng([self.seed, chunk])
-        # units are sorted by stratum, so a stratum's units follow one another from its first
-        drawn = (rng.random((CHUNK, len(sizes))) * sizes).astype(np.int64) + first
-        drawn += np.arange(CHUNK)[:, None] * units
-        return np.bincount(drawn.ravel(), minlength=CHUNK * units).reshape(CHUNK, units) * scale
+        return resample(self.design, self.kind, self.seed, chunk)
 
     def factors(self, chunk: int) -> np.ndarray:
         """(CHUNK, G) final over base weight for each weighting group, steps replayed; NaN rows are undefined."""
@@ -96,6 +81,19 @@ class Replicates:
         """The settings a reviewer needs to draw them again."""
         name = {"simple": "bootstrap", "rao_wu": "Rao–Wu bootstrap"}[self.kind]
         return f"{self.count:,} {name} replicates, seed {self.seed}"
+
+
+def resample(design: Design, kind: Kind, seed: int, chunk: int) -> np.ndarray:
+    """(CHUNK, units) resampling factors of a design's units in one chunk of replicates."""
+    sizes = np.bincount(design.unit_stratum)
+    draws = sizes if kind == "simple" else sizes - 1
+    first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    rng = np.random.default_rng([seed, chunk])
+    # units are sorted by stratum, so a stratum's units follow one another from its first
+    drawn = (rng.random((CHUNK, draws.sum())) * np.repeat(sizes, draws)).astype(np.int64) + np.repeat(first, draws)
+    drawn += np.arange(CHUNK)[:, None] * design.units
+    counts = np.bincount(drawn.ravel(), minlength=CHUNK * design.units).reshape(CHUNK, design.units)
+    return counts * np.repeat(sizes / draws, sizes)
 
 
 def replicate(responses: Responses, count: int = 2000, seed: int = 20260930, *, memory_mb: int = 500,

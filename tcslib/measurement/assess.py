@@ -13,6 +13,7 @@ from tcslib.inference.replicates import Replicates
 from tcslib.measurement.reliability import AlphaKind, HtmtKind, alpha, ave, htmt, rho_a, rho_c
 from tcslib.study.models import Model
 from tcslib.survey.responses import Responses
+from tcslib.weighting.weights import kish
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def item_statistics(
     alpha_kind: AlphaKind = "standardised",
     missing: Missing = "pairwise",
 ) -> pd.DataFrame:
-    """One row per item: n, missing, mean with interval, sd, top and bottom shares, item–rest r, alpha without it.
+    """One row per item: n, n_eff, missing, mean with interval, sd, ends, item–rest r, alpha without it.
 
     ``item_rest`` is the correlation of the item with the sum of the block's other items (standardised when alpha is);
     ``alpha_without`` is the block's alpha when the item is dropped. Both are undefined in blocks too small for them.
@@ -117,5 +118,6 @@ def item_statistics(
              for name, end in (("floor", "low"), ("ceiling", "high"))}
     table = found.table("mean", {"construct": [c.name for c in model.constructs for _ in c.items], "item": model.items})
     return table.rename(columns={"estimate": "mean"}).assign(
-        n=(~np.isnan(x)).sum(axis=0), missing=np.isnan(x).sum(axis=0), sd=found.estimate["sd"], **share,
-        item_rest=found.estimate["item_rest"], alpha_without=found.estimate["alpha_without"])
+        n=(~np.isnan(x)).sum(axis=0), n_eff=[kish(w)[1] for w in weights.T], missing=np.isnan(x).sum(axis=0),
+        sd=found.estimate["sd"], **share, item_rest=found.estimate["item_rest"],
+        alpha_without=found.estimate["alpha_without"])

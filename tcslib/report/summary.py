@@ -8,12 +8,12 @@ from html import escape
 from typing import Any
 
 from markupsafe import Markup
-from scipy import special
 
+from tcslib.compare.waves import detectable
 from tcslib.index.importance import FIRST, RISE
 from tcslib.report.context import Context
+from tcslib.report.views.trend import verdict
 
-POWER = 0.8
 HIGH, FAIR = 0.95, 0.80          # shares of replicates from which a priority's place is called sure, fairly sure
 
 
@@ -28,20 +28,41 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     words, index = context.words, results["index"]
     actions = results.get("priorities", [])
     target = context.label(index["construct"])
-    lead = _lead(context, actions)
-    seen = index["se"] and math.sqrt(2) * index["se"] * (special.stdtrit(max(index["df"], 1), 0.975)
-                                                         + special.ndtri(POWER))
+    headline, since = _change(context, results)
     top = _nice(max([a["high"] or a["gain"] for a in actions], default=1.0))
     return {
-        "headline": words("summary.headline", target=target, score=words.number(index["score"], 1), lead=lead),
+        "headline": headline or words("summary.headline", target=target, score=words.number(index["score"], 1),
+                                      lead=_lead(context, actions)),
         "score": words.number(index["score"], 1), "ci_name": context.ci(),
         "interval": words.interval(index["low"], index["high"], 1),
-        "seen": words("summary.seen", points=words.number(seen, 1)) if seen else "",
+        "seen": since or _next_change(context, index),
         "counts": words("summary.counts", n=words.number(index["n"], 0), n_eff=words.number(index["n_eff"], 0)),
         "field": _field(context), "strip": strip(context, results), "also": _also(context, results),
         "actions_head": words(f"summary.actions_{min(max(len(actions), 1), FIRST)}"),
         "axis": words("summary.axis", rise=words.number(RISE, 0), top=words.number(top, 1)),
         "actions": [_action(context, a, top) for a in actions], "sure": _sure(context, results)}
+
+
+def _change(context: Context, results: Mapping[str, Any]) -> tuple[str, str]:
+    """The headline and the line beside the index when there is a wave before; both empty when there is none."""
+    words, index, waves = context.words, results["index"], results["trend"]
+    if len(waves) < 2:
+        return "", ""
+    now, previous = waves[-1], waves[-2]["wave"]
+    kind = verdict(now, bool(now["marks"]))
+    said = words(f"summary.since.{kind}", previous=previous, change=words.number(now["change"], 1, True),
+                 interval=words.interval(now["change_low"], now["change_high"], 1, True),
+                 detectable=words.number(now["detectable"], 1))
+    return words("summary.headline_change", target=context.label(index["construct"]),
+                 score=words.number(index["score"], 1), change=words(f"summary.change.{kind}", previous=previous)), said
+
+
+def _next_change(context: Context, index: Mapping[str, Any]) -> str:
+    """What change a next wave like this one, drawn apart, would show."""
+    if not index["se"]:
+        return ""
+    seen = detectable(math.sqrt(2) * index["se"], index["df"])
+    return context.words("summary.seen", points=context.words.number(seen, 1))
 
 
 def _lead(context: Context, actions: Sequence[Mapping[str, Any]]) -> str:

@@ -17,7 +17,7 @@ from tcslib.errors import InputRefused, TcsError
 
 app = typer.Typer(help="Measure customer satisfaction, from the sampling plan to the report.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False)
-DEMO = "params/demo/2026Q3.yaml"
+DEMO = ("params/demo/2026Q2.yaml", "params/demo/2026Q3.yaml")
 StudyName = Annotated[str, typer.Argument(help="params/<client>/<wave>.yaml, or <client>/<wave>")]
 Out = Annotated[Path | None, typer.Option(help="folder for processed data and reports instead of the project's")]
 
@@ -30,10 +30,11 @@ def study_path(name: str) -> str:
 
 @app.command()
 def demo(out: Out = None) -> None:
-    """Run the sample study to its report."""
+    """Run the sample study's two waves to their reports."""
     from tcslib.run.manifest import LIBRARY
 
-    _run(str(LIBRARY.parent / DEMO), out)
+    for wave in DEMO:
+        _run(str(LIBRARY.parent / wave), out)
 
 
 @app.command()

@@ -54,10 +54,10 @@ def _commit() -> str | None:
     return found.stdout.strip() or None
 
 
-def inputs(study: Study, notebooks: Sequence[Path]) -> dict[str, Any]:
-    """All that determines a run's content; its hash is the run's id."""
+def inputs(study: Study, notebooks: Sequence[Path], waves: Mapping[str, str]) -> dict[str, Any]:
+    """All that determines a run's content, ids of the earlier waves' runs among it; its hash is the run's id."""
     return {"data": {study.params.data.file: sha256(study.root / study.params.data.file)},
-            "params": json.loads(study.params.model_dump_json()),
+            "params": json.loads(study.params.model_dump_json()), "waves": dict(waves),
             "notebooks": {p.name: sha256(p) for p in notebooks}, "library": library_hash(),
             "software": dict(installed()), "python": ".".join(platform.python_version_tuple()[:2]),
             "platform": f"{platform.system()} {platform.machine()}"}
@@ -68,10 +68,12 @@ def run_id(made_of: Mapping[str, Any]) -> str:
     return _hash(made_of)[:12]
 
 
-def manifest(study: Study, version: str, made_of: Mapping[str, Any], outputs: Mapping[str, str]) -> dict[str, Any]:
+def manifest(study: Study, version: str, made_of: Mapping[str, Any], outputs: Mapping[str, str],
+             kept: Mapping[str, str]) -> dict[str, Any]:
     """The record delivered beside a report."""
     return {"id": run_id(made_of), "client": study.params.client, "wave": study.params.wave, "version": version,
-            "seed": study.params.replicates.seed, "commit": _commit(), "inputs": made_of, "outputs": outputs}
+            "seed": study.params.replicates.seed, "commit": _commit(), "inputs": made_of, "outputs": outputs,
+            "kept": kept}
 
 
 def changed_keys(before: Any, after: Any, prefix: str = "") -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcslib.errors import InputRefused, RunFailed, refuse_all
+from tcslib.run import history
 from tcslib.run.kernels import Kernels
 from tcslib.run.manifest import NOTEBOOKS, inputs, run_id
 from tcslib.run.publish import place, point_to_latest, publish, published, sweep
@@ -71,7 +72,7 @@ def run(study: Study, out: Path | None = None, say: Say = print) -> Done:
                 shutil.rmtree(left, ignore_errors=True)
                 shutil.rmtree(_kernels_of(left), ignore_errors=True)
             sweep(folder)
-            made_of = inputs(study, notebooks)
+            made_of = inputs(study, notebooks, {run.period: run.identity for run in history.earlier_runs(study, base)})
             if same := published(folder, run_id(made_of)):
                 point_to_latest(folder)
                 return Done(_html(same), new=False)
@@ -105,8 +106,8 @@ def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], ma
                 say(f"  {number + 1}/{len(notebooks)}  {notebook.stem[2:].replace('_', ' '):<20} "
                     f"{time.monotonic() - began:5.1f} s")
         began = time.monotonic()
-        version, dropped = publish(study, work, executed, made_of, reports, STAGES,
-                                   lambda: _keep_stages(work, processed))
+        version, dropped = publish(study, work, executed, made_of, reports, STAGES, history.kept_hashes(work),
+                                   lambda version: _keep_stages(work, processed, version))
         say(f"  report {'':<19} {time.monotonic() - began:5.1f} s")
     finally:
         shutil.rmtree(_kernels_of(work), ignore_errors=True)
@@ -119,7 +120,8 @@ def _kernels_of(work: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"tcs{work.name}"
 
 
-def _keep_stages(work: Path, processed: Path) -> None:
+def _keep_stages(work: Path, processed: Path, version: str) -> None:
+    history.keep(work, processed, version)
     for stage in (*STAGES, "log"):
         if (processed / stage).exists():
             shutil.rmtree(processed / stage)

@@ -99,14 +99,16 @@ def results(study: Study, identity: str, version: str, numbers: Mapping[str, Any
 
 
 def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[str, Any], reports: Path,
-            stages: tuple[str, ...], keep: Callable[[], None]) -> tuple[Path, list[str]]:
+            stages: tuple[str, ...], kept: Mapping[str, str], keep: Callable[[str], None]) -> tuple[Path, list[str]]:
     """Make the next version and rename it into place.
 
     Parameters
     ----------
+    kept
+        Hashes of what is kept for later waves.
     keep
-        Called when all is made and nothing published: puts the stages' data where later runs look for them. Killed
-        in between, the next run makes both again.
+        Called with the version when all is made and nothing published: puts the stages' data where later runs look
+        for them. Killed in between, the next run makes both again.
 
     Returns
     -------
@@ -129,8 +131,8 @@ def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[st
         write_json(aside / "results.json", found)
         write_tables(aside / "tables.xlsx", {k: t for k, t in tables.items() if not k.endswith("_figure")})
         outputs = {p.name: sha256(p) for p in sorted(aside.iterdir())}
-        write_json(aside / "manifest.json", manifest(study, version, made_of, outputs))
-        keep()
+        write_json(aside / "manifest.json", manifest(study, version, made_of, outputs, kept))
+        keep(version)
         os.rename(aside, folder / version)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
@@ -163,6 +165,8 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
     provenance = [
         (words("provenance.report"), f"{study.params.client}-{study.params.wave}-{found['version']}, {found['id']}"),
         (words("provenance.data"), f"{file}, sha256 {data}"),
+        *([(words("provenance.waves"), ", ".join(f"{study.params.client}-{wave}, {run}" for wave, run in
+                                                  made_of["waves"].items()))] if made_of["waves"] else []),
         (words("provenance.settings"), ", ".join(sorted({study.path, *study.origins.values()}))),
         (words("provenance.code"), words("provenance.program", version=software.get("tcslib", _version()),
                                          sha=made_of["library"][:12])),
@@ -196,6 +200,8 @@ def changes(context: Context, before: Path, found: Mapping[str, Any], made_of: M
     if names := changed_keys({**old["software"], "Python": old["python"]},
                              {**made_of["software"], "Python": made_of["python"]}):
         out.append(words("provenance.change.software", names=", ".join(names[:8]) + (", …" if len(names) > 8 else "")))
+    if names := changed_keys(old.get("waves", {}), made_of["waves"]):
+        out.append(words("provenance.change.waves", names=", ".join(names)))
     if old["platform"] != made_of["platform"]:
         out.append(words("provenance.change.other"))
     was, now = read_json(before / "results.json")["index"]["score"], found["index"]["score"]

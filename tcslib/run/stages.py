@@ -7,14 +7,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tcslib.errors import InputRefused, TcsError
 from tcslib.report.context import Context
 from tcslib.report.records import Figure, Finding, Table, View
 from tcslib.run.store import free_name, load_responses, plain, read_json, save_responses, write_json
 from tcslib.study.load import Study, load
 from tcslib.survey.responses import Responses
+from tcslib.weighting.weights import kish
 
 if TYPE_CHECKING:
+    from tcslib.compare.waves import Wave
     from tcslib.index.scoring import Index
     from tcslib.measurement.assess import Measurement
     from tcslib.structure.fit import PlsFit
@@ -27,7 +31,7 @@ _VIEWS = {
     "achieved": "cleaning", "items": "measurement", "reliability": "measurement", "loadings": "measurement",
     "cross_check": "measurement", "paths": "structure", "explained": "structure", "index_score": "structure",
     "scores": "structure", "priorities": "structure", "loyalty_score": "loyalty", "recommendation": "loyalty",
-    "curve": "loyalty", "segments": "groups", "brands": "groups",
+    "curve": "loyalty", "segments": "groups", "brands": "groups", "trend": "trend",
 }
 
 
@@ -69,10 +73,14 @@ class Stage:
         """Items and constructs of ``results.json``, as far as the measurement model tells them."""
         moments, weights = fit.inference.estimate, fit.inference.estimate["weights"]
         of = [c.name for c in fit.model.constructs for _ in c.items]
-        self._numbers["items"] = [
-            {"item": item, "construct": construct, "loading": moments["loadings"][i], "outer_weight": weights[i],
-             "mean": moments["mean"][i], "sd": moments["sd"][i]}
-            for i, (item, construct) in enumerate(zip(fit.model.items, of, strict=True))]
+        answered = ~np.isnan(fit.responses.matrix(fit.model.items)) & fit.responses.domain[:, None]
+        self._numbers["items"] = []
+        for i, (item, construct) in enumerate(zip(fit.model.items, of, strict=True)):
+            deff, n_eff = kish(fit.replicates.sample_weights[answered[:, i]])
+            self._numbers["items"].append({
+                "item": item, "construct": construct, "loading": moments["loadings"][i], "outer_weight": weights[i],
+                "mean": moments["mean"][i], "sd": moments["sd"][i], "n": answered[:, i].sum(), "n_eff": n_eff,
+                "deff": deff})
         table = measures.table().rename(columns={"construct": "name"})
         self._numbers["constructs"] = table[["name", "alpha", "rho_a", "rho_c", "ave"]].to_dict("records")
 
@@ -80,6 +88,15 @@ class Stage:
         """Construct scores of ``results.json``; they join what the measurement model told."""
         table = index.table().rename(columns={"construct": "name", "estimate": "score"})
         self._numbers["construct_scores"] = table[["name", "score", "se", "se_fixed", "low", "high"]].to_dict("records")
+        self.save("definition", {name: dict(zip(parts["item"], parts["share"], strict=True)) for name, parts in
+                                 ((c, index.formula(c)) for c in index.fit.model.names)})
+
+    def earlier(self) -> list[Wave]:
+        """The waves this one is compared with, oldest first, from their published runs; none where none is named."""
+        from tcslib.run.history import as_wave, base_of, earlier_runs
+
+        base = base_of((self.study.root / self._out).resolve(), self.study.root)
+        return [as_wave(run) for run in earlier_runs(self.study, base)]
 
     def save(self, name: str, value: Any) -> None:
         """Leave something for the stages after this one: responses, or what JSON can hold."""

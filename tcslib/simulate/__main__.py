@@ -1,16 +1,17 @@
-"""``python -m tcslib.simulate`` from the project's root: the demo's answers and their truth, written anew."""
+"""``python -m tcslib.simulate`` from the project's root: the demo's two waves and their truth, written anew."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from tcslib.errors import InputRefused
+from tcslib.simulate.before import as_workbook, demo_before, market_before
 from tcslib.simulate.market import Market
 from tcslib.simulate.soil import Soiled, demo
 from tcslib.simulate.truth import as_json, estimand
 
-ANSWERS = Path("data/raw/demo/2026Q3.csv")
-TRUTH = Path("tests/reference/demo_truth/truth.json")
+ANSWERS, BEFORE = Path("data/raw/demo/2026Q3.csv"), Path("data/raw/demo/2026Q2.xlsx")
+TRUTH, TRUTH_BEFORE = (Path(f"tests/reference/demo_truth/truth{wave}.json") for wave in ("", "_2026Q2"))
 
 
 def as_csv(soiled: Soiled) -> bytes:
@@ -19,10 +20,13 @@ def as_csv(soiled: Soiled) -> bytes:
 
 
 def main() -> None:
-    """Write both files below the folder the command is given in."""
+    """Write the files of both waves below the folder the command is given in."""
     if not Path("params/demo").is_dir():
         raise InputRefused("there is no params/demo here. Call this from the project's root.", str(Path.cwd()))
-    for path, content in {ANSWERS: as_csv(demo()), TRUTH: as_json(estimand(), Market()).encode("utf-8")}.items():
+    then = market_before()
+    for path, content in {ANSWERS: as_csv(demo()), BEFORE: as_workbook(demo_before()),
+                          TRUTH: as_json(estimand(), Market()).encode("utf-8"),
+                          TRUTH_BEFORE: as_json(estimand(market=then), then).encode("utf-8")}.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         print(f"{path.as_posix()}: {len(content):,} bytes")

@@ -118,10 +118,13 @@ class Market:
         Standardised path coefficients by (source, target); constructs in causal order.
     frame_seed
         Seed of the frame: sizes and effects of the stores, which are fixed from sample to sample.
+    drift
+        What a brand's users have more or less of in another wave, by brand and construct (composite SDs).
     """
 
     paths: Mapping[tuple[str, str], float] = field(default_factory=lambda: dict(PATHS))
     frame_seed: int = 20260601
+    drift: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse paths no population can have."""
@@ -248,9 +251,32 @@ class Market:
             (n,) positions on the frame, in ``MARGINS`` and in ``BRANDS``.
         """
         own = rng.standard_normal((len(store), len(NAMES))) @ np.linalg.cholesky(self.person_covariance).T
-        shift = np.array([[b.shock.get(name, 0.0) for name in NAMES] for b in BRANDS.values()])
-        traits = self.personal("gender")[gender] + self.personal("age")[age]
-        disturbances = own + self.place[store] + traits + shift[brand]
+        return self._composites(own + self.common(store, gender, age, brand))
+
+    def later(self, composites: np.ndarray, before: Market, people: tuple[np.ndarray, ...], keep: float,
+              rng: np.random.Generator) -> np.ndarray:
+        """Composites of the same people in this wave, (n, 7), from those they had in another.
+
+        Parameters
+        ----------
+        composites, before
+            What they were, and the market they were drawn from.
+        people
+            Store, gender, age and brand, as for ``composites``.
+        keep
+            Correlation of the persons' own part of the disturbances between the waves.
+        """
+        was = composites @ (np.eye(len(NAMES)) - before.coefficients).T - before.common(*people)
+        fresh = rng.standard_normal(was.shape) @ np.linalg.cholesky(self.person_covariance).T
+        return self._composites(keep * was + np.sqrt(1 - keep**2) * fresh + self.common(*people))
+
+    def common(self, store: np.ndarray, gender: np.ndarray, age: np.ndarray, brand: np.ndarray) -> np.ndarray:
+        """What place, traits, brand and wave add to users' disturbances, (n, 7)."""
+        shift = np.array([[b.shock.get(name, 0.0) + self.drift.get(own, {}).get(name, 0.0) for name in NAMES]
+                          for own, b in BRANDS.items()])
+        return self.place[store] + self.personal("gender")[gender] + self.personal("age")[age] + shift[brand]
+
+    def _composites(self, disturbances: np.ndarray) -> np.ndarray:
         return np.linalg.solve(np.eye(len(NAMES)) - self.coefficients, disturbances.T).T
 
     def answers(self, composites: np.ndarray, rng: np.random.Generator) -> np.ndarray:

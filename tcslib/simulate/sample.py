@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -86,22 +86,30 @@ def draw_survey(rng: np.random.Generator, market: Market | None = None) -> Surve
     drawn = np.concatenate([here[draw_stores(market.store_users[here], region.drawn, rng)]
                             for here, region in zip(frame, REGIONS.values(), strict=True)])
     made = rng.integers(INTERVIEWS[0], INTERVIEWS[1], len(drawn), endpoint=True)
-    asked = np.repeat(np.arange(len(drawn)), 12 * made)                  # more than are ever needed
+    at, gender, age, approached = interviews(made, rng)
+    brand = rng.choice(len(BRANDS), len(at), p=[b.share for b in BRANDS.values()])
+    composites = market.composites(drawn[at], gender, age, brand, rng)
+    traits = {"brand": brand, "gender": gender, "age": age}
+    return Survey(frame_of(market, drawn[at], made[at], traits, composites, rng), composites, approached)
+
+
+def interviews(made: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Users asked at random until each store's interviews are made: store's position, gender, age; how many asked."""
+    asked = np.repeat(np.arange(len(made)), 12 * made)                   # more than are ever needed
     gender, age = draw_persons(len(asked), rng)
     rates = [np.array(list(RESPONSE[trait].values())) for trait in ("gender", "age")]
     answers = rng.random(len(asked)) < rates[0][gender] * rates[1][age]
     turn = pd.Series(answers).groupby(asked).cumsum().to_numpy()         # how many interviews the store has by then
     taken = answers & (turn <= made[asked])
-    approached = int(np.sum(turn < made[asked]) + len(drawn))
-    at, gender, age = asked[taken], gender[taken], age[taken]
-    brand = rng.choice(len(BRANDS), len(at), p=[b.share for b in BRANDS.values()])
-    composites = market.composites(drawn[at], gender, age, brand, rng)
-    return Survey(_frame(market, drawn[at], made[at], {"brand": brand, "gender": gender, "age": age}, composites, rng),
-                  composites, approached)
+    return asked[taken], gender[taken], age[taken], int(np.sum(turn < made[asked]) + len(made))
 
 
-def _frame(market: Market, store: np.ndarray, made: np.ndarray, traits: dict[str, np.ndarray], composites: np.ndarray,
-           rng: np.random.Generator) -> pd.DataFrame:
+def frame_of(market: Market, store: np.ndarray, made: np.ndarray, traits: dict[str, np.ndarray],
+             composites: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """The columns of a survey: place, base weight, traits, contract, answers.
+
+    ``store`` and ``made`` are each row's store on the frame and the interviews made there.
+    """
     names, regions = np.array(list(REGIONS)), list(REGIONS.values())
     region = market.store_region[store]
     users, stores, drawn = (np.array([getattr(r, key) for r in regions])[region]
@@ -120,13 +128,14 @@ def _frame(market: Market, store: np.ndarray, made: np.ndarray, traits: dict[str
     return pd.concat([frame, answers], axis=1).assign(NPS=market.recommendation(composites, rng))
 
 
-def dress(survey: Survey, rng: np.random.Generator) -> pd.DataFrame:
+def dress(survey: Survey, rng: np.random.Generator, field: tuple[str, str] = FIELD) -> Survey:
     """The sample as an institute's file has it: ids, dates, lengths, comments, and codes for answers not given.
 
     98 (do not know) and 99 (no experience) fall on answers at random, so they cost precision and bring no bias.
+    Rows are in the order of the interviews; an id the frame brings is kept.
     """
     frame, n = survey.frame.copy(), len(survey.frame)
-    days = pd.date_range(*FIELD)
+    days = pd.date_range(*field)
     frame["duration"] = np.rint(540 * np.clip(np.exp(rng.normal(0, 0.3, n)), 0.45, 4)).astype(int)
     frame["interview_date"] = days[rng.integers(0, len(days), n)].strftime("%Y-%m-%d")
     for item in ITEMS:
@@ -136,10 +145,12 @@ def dress(survey: Survey, rng: np.random.Generator) -> pd.DataFrame:
         frame.loc[chance > 1 - rng.uniform(0.01, 0.025), item] = 98
     frame.loc[rng.random(n) < 0.01, "NPS"] = 98
     frame["COMMENT"] = write_comments(survey.composites[:, NAMES.index("Satisfaction")], rng)
-    frame = frame.sort_values("interview_date", kind="stable", ignore_index=True)
-    ids = FIRST_ID + np.cumsum(rng.integers(1, 10, n))
-    frame.insert(0, "resp_id", ids.astype(str))
-    return frame
+    order = np.argsort(frame["interview_date"].to_numpy(), kind="stable")
+    frame = frame.iloc[order].reset_index(drop=True)
+    if "resp_id" not in frame:
+        ids = FIRST_ID + np.cumsum(rng.integers(1, 10, n))
+        frame.insert(0, "resp_id", ids.astype(str))
+    return replace(survey, frame=frame, composites=survey.composites[order])
 
 
 def write_comments(satisfaction: np.ndarray, rng: np.random.Generator) -> np.ndarray:

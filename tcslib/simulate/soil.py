@@ -96,4 +96,4 @@ def _dirty(rule: str, was: str, turn: int) -> str:
 def demo(seed: int = DEMO_SEED) -> Soiled:
     """The demo's file of answers, made from its seed."""
     rng = np.random.default_rng(seed)
-    return soil(dress(draw_survey(rng, Market()), rng), rng)
+    return soil(dress(draw_survey(rng, Market()), rng).frame, rng)

@@ -25,6 +25,7 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
     _check_shares(params, refuse)
     if model is not None:
         _check_columns(params, model, refuse)
+        _check_changes(params, model, refuse)
     _check_version(params, refuse)
 
 
@@ -94,9 +95,27 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
             refuse(key, f'lists "{clipped(column)}" more than once. Keep one.')
 
 
+def _check_changes(params: StudyParams, model: Model, refuse: Refuse) -> None:
+    """What is said of questions since the wave before must be about questions of this one, and mean one thing."""
+    asked, compare = {*model.items, params.nps}, params.compare
+    for item, change in params.changes.items():
+        if item not in asked:
+            near = difflib.get_close_matches(item, sorted(asked), 1, 0.5)
+            refuse(f"changes.{item}", "is not a question of this wave. " + (
+                f"Did you mean {near[0]}?" if near else "Name it as this wave's file does, or drop it."))
+        if change.new and (change.was or change.wording or change.scale or change.codes):
+            refuse(f"changes.{item}", "a new question has no past. Drop `new`, or the rest.")
+    old = [(change.was or item) for item, change in params.changes.items() if not change.new]
+    for name in dict.fromkeys(n for n in old if old.count(n) > 1):
+        refuse("changes", f'two questions claim to have been "{clipped(name)}" in the wave before. Correct one.')
+    if compare.previous is None and (compare.base or compare.overlap):
+        refuse("compare", "`base` and `overlap` say how waves are compared, and `previous` names none. Add it, or drop "
+                          "them.")
+    if compare.previous == params.wave:
+        refuse("compare.previous", "names this wave itself. Name the one before.")
+
+
 def _check_version(params: StudyParams, refuse: Refuse) -> None:
     """Refuse what has a key but no code behind it yet: a setting passed over in silence would be a wrong report."""
     if params.language != "en":
         refuse("language", "reports in Chinese are not available in this version. Write en.")
-    if params.compare.previous is not None:
-        refuse("compare.previous", "comparing waves is not available in this version. Drop the line.")

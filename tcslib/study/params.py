@@ -215,10 +215,25 @@ class FieldParams(Section):
     mode: Words = {}
 
 
+class ChangeParams(Section):
+    """What happened to a question since the wave before; without any of it, nothing that matters."""
+
+    was: str = Field("", description="its name in the wave before")
+    wording: bool = Field(False, description="it was worded anew: comparisons carry a mark")
+    scale: bool = Field(False, description="it was asked on another scale: comparisons carry a mark")
+    codes: bool = Field(False, description="codes that are no answers changed: comparisons carry a mark")
+    new: bool = Field(False, description="the wave before did not ask it")
+    note: Words = Field({}, description="why, for the reader")
+
+
 class CompareParams(Section):
     """What the results are set against."""
 
-    previous: str | None = None
+    previous: Annotated[str | None, BeforeValidator(_wave)] = Field(None, description="the wave before, such as 2026Q2")
+    base: Annotated[str | None, BeforeValidator(_wave)] = Field(
+        None, description="the wave whose outer weights define the index over time; the oldest by default")
+    overlap: Literal["none", "units", "respondents"] | None = Field(
+        None, description="what equal names in two waves mean: nothing, the same sampling units, the same people")
     brand: str = Field("", description="column with the brand each respondent rated")
     own: str = Field("", description="the client's value in that column; the report is about these respondents")
     segments: Columns = []
@@ -256,4 +271,5 @@ class StudyParams(Section):
     plan: PlanParams = PlanParams()
     fieldwork: FieldParams = FieldParams()
     compare: CompareParams = CompareParams()
+    changes: dict[Name, ChangeParams] = Field({}, description="questions that changed since the wave before")
     report: ReportParams = ReportParams()

@@ -38,13 +38,13 @@ class Design:
     sample: SampleKind = "probability"
 
     @cached_property
-    def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         stratum = np.zeros(len(self.ids), dtype="U1") if self.strata is None else self.strata.astype(str)
         within = self.ids.astype(str) if self.clusters is None else self.clusters.astype(str)
         strata_names, of_row = np.unique(stratum, return_inverse=True)
         labels, label = np.unique(within, return_inverse=True)
         pairs, unit = np.unique(of_row * len(labels) + label, return_inverse=True)
-        return unit, pairs // len(labels), strata_names
+        return unit, pairs // len(labels), strata_names, labels[pairs % len(labels)]
 
     @property
     def unit(self) -> np.ndarray:
@@ -55,6 +55,11 @@ class Design:
     def unit_stratum(self) -> np.ndarray:
         """(units,) index of each unit's stratum."""
         return self._units[1]
+
+    @property
+    def unit_names(self) -> tuple[np.ndarray, np.ndarray]:
+        """(units,) name of each unit's stratum, and its own label: the PSU's, or the respondent's id."""
+        return self._units[2][self._units[1]], self._units[3]
 
     @property
     def units(self) -> int:

@@ -1,0 +1,107 @@
+"""Earlier waves of a client: what a published version keeps for them, and how a later run finds it, by period.
+
+Delivered files hold no respondent's row, so what a comparison needs lies with the processed data, beside the stages:
+``data/processed/<client>/<wave>/kept/v<N>/``. The version's manifest holds its hashes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tcslib.compare.waves import Wave
+from tcslib.errors import InputRefused
+from tcslib.run.manifest import sha256
+from tcslib.run.publish import versions
+from tcslib.run.store import load_responses, read_json
+from tcslib.study.load import Study
+from tcslib.study.params import ChangeParams
+
+KEPT = {"answers": "2_cleaning", "definition.json": "4_structural_model"}          # what, and the stage that leaves it
+
+
+def kept_hashes(stages: Path) -> dict[str, str]:
+    """sha256 of every file a later wave will need, by its path in the kept folder."""
+    files = [p for name, stage in KEPT.items() for p in ((stages / stage / name), *(stages / stage / name).rglob("*"))]
+    return {Path(*p.relative_to(stages).parts[1:]).as_posix(): sha256(p) for p in sorted(files) if p.is_file()}
+
+
+def keep(stages: Path, processed: Path, version: str) -> None:
+    """Put what later waves need of a version where they look for it: made aside, renamed as a whole."""
+    aside = processed / "kept" / f".making-{uuid.uuid4().hex[:8]}"
+    aside.mkdir(parents=True)
+    for name, stage in KEPT.items():
+        source = stages / stage / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, aside / name)
+    target = processed / "kept" / version
+    shutil.rmtree(target, ignore_errors=True)          # of a run that was killed before its report was in place
+    os.rename(aside, target)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A published run of an earlier wave."""
+
+    period: str
+    version: str
+    identity: str
+    kept: Path
+    params: Mapping[str, Any]
+
+
+def earlier_runs(study: Study, base: Path) -> list[Earlier]:
+    """The runs a study is compared with, oldest first: ``compare.previous``, and what that run was compared with.
+
+    Parameters
+    ----------
+    base
+        Folder that holds ``reports`` and ``data/processed``; runs it lacks are looked for in the project's root.
+
+    Raises
+    ------
+    InputRefused
+        When a wave has no published run, or what it kept is not as it was when it was published.
+    """
+    out: list[Earlier] = []
+    period, client = study.params.compare.previous, study.params.client
+    while period:
+        if period == study.params.wave or period in {e.period for e in out}:
+            raise InputRefused(f"leads back to {period}. Name the wave before.", f"{study.path}: compare.previous")
+        out.append(_published(client, period, [base, study.root], study.path))
+        period = out[-1].params.get("compare", {}).get("previous")
+    return out[::-1]
+
+
+def _published(client: str, period: str, bases: list[Path], where: str) -> Earlier:
+    for base in bases:
+        if found := versions(base / "reports" / client / period):
+            said = read_json(found[-1] / "manifest.json")
+            kept = base / "data" / "processed" / client / period / "kept" / found[-1].name
+            changed = [name for name, sha in said.get("kept", {}).items()
+                       if not (kept / name).is_file() or sha256(kept / name) != sha]
+            if changed or not said.get("kept"):
+                what = f"{changed[0]} is not as published" if changed else "it kept nothing for later waves"
+                raise InputRefused(f"{client}/{period}/{found[-1].name} cannot be compared with: {what}. Restore "
+                                   f"{kept}, or publish {period} anew.", f"{where}: compare.previous")
+            return Earlier(period, found[-1].name, said["id"], kept, said["inputs"]["params"])
+    raise InputRefused(f"{period} has no published run to compare with. Run it first: tcs run {client}/{period}. Or "
+                       "drop the line.", f"{where}: compare.previous")
+
+
+def as_wave(run: Earlier) -> Wave:
+    """An earlier run's answers and definition of the index, read back."""
+    changes = {name: ChangeParams.model_validate({k: v for k, v in change.items() if v != {}})
+               for name, change in run.params.get("changes", {}).items()}
+    return Wave(run.period, load_responses(run.kept / "answers"), read_json(run.kept / "definition.json"), changes,
+                run.version)
+
+
+def base_of(stage_out: Path, root: Path) -> Path:
+    """The folder above the ``data/processed`` a stage writes to, else the project's root."""
+    parts = stage_out.parents
+    return next((p.parent.parent for p in parts if p.name == "processed" and p.parent.name == "data"), root)
