@@ -57,7 +57,7 @@ def refused(path: Path) -> str:
 @pytest.mark.slow
 def test_a_wave_is_found_by_its_period(waves) -> None:
     root, before = waves
-    path = study(root, "2026Q3", answers(2, shift=1.0), compare={"previous": "2026Q2"})
+    path = study(root, "2026Q3", answers(2, shift=1.0), compare={"previous": "2026Q2", "segments": []})
     done, now = published(path)
     first, last = now["trend"]
     # the earlier wave's own index is its row of the trend: it is the base
@@ -68,7 +68,7 @@ def test_a_wave_is_found_by_its_period(waves) -> None:
     # found again, and again the same
     assert not run(load(path), say=lambda line: None).new
     # published anew, the earlier wave makes a new version of the later one, which says why
-    study(root, "2026Q2", answers(1), compare=None, report={"min_base": 25})
+    study(root, "2026Q2", answers(1), compare=None, report={"min_base": 25, "verbatims": []})
     assert published(root / "params/acme/2026Q2.yaml")[0].report.parent.name == "v2"
     again, _ = published(path)
     assert again.report.parent.name == "v2"
@@ -80,7 +80,7 @@ def test_a_wave_is_found_by_its_period(waves) -> None:
     assert "acme/2026Q2/v2 cannot be compared with: definition.json is not as published." in refused(path)
     kept.write_bytes(content)
     # a third wave finds both
-    third = study(root, "2026Q4", answers(3), compare={"previous": "2026Q3"})
+    third = study(root, "2026Q4", answers(3), compare={"previous": "2026Q3", "segments": []})
     assert [(e.period, e.version) for e in earlier_runs(load(third), root)] == [("2026Q2", "v2"), ("2026Q3", "v2")]
 
 
@@ -89,7 +89,8 @@ def test_a_changed_question_is_refused_until_stated_and_then_marked(waves) -> No
     root, _ = waves
     renamed = {"A1": "OVERALL"}
     model = {**MODEL, "constructs": {**MODEL["constructs"], "Satisfaction": ["OVERALL", "A2"]}}
-    over = {"model": model, "compare": {"previous": "2026Q2"}, "items": {"OVERALL": {"text": "How satisfied, overall?"}}}
+    over = {"model": model, "compare": {"previous": "2026Q2", "segments": []},
+            "items": {"OVERALL": {"text": "How satisfied, overall?"}}}
     path = study(root, "2027Q1", answers(2, renamed), **over)
     assert refused(path).startswith("params/acme/2027Q1.yaml: changes.OVERALL: 2026Q2 did not ask it. State what it")
     assert not (root / "reports/acme/2027Q1/v1").exists()
@@ -104,7 +105,7 @@ def test_a_changed_question_is_refused_until_stated_and_then_marked(waves) -> No
 
 
 def test_a_wave_that_was_never_published(tmp_path) -> None:
-    path = study(tmp_path, "2026Q3", answers(2), compare={"previous": "2026Q2"})
+    path = study(tmp_path, "2026Q3", answers(2), compare={"previous": "2026Q2", "segments": []})
     assert refused(path) == ("params/acme/2026Q3.yaml: compare.previous: 2026Q2 has no published run to compare with. "
                              "Run it first: tcs run acme/2026Q2. Or drop the line.")
 
