@@ -42,6 +42,8 @@ class Trend:
         The waves, oldest first; the last is the present one.
     base
         The wave whose outer weights define the index in all of them.
+    own
+        The target's score in the present wave by that wave's own outer weights.
     found
         For each wave ``score`` (k,), ``mean`` (p,) of the questions, and whatever else was handed in; drawn together.
     questions
@@ -53,6 +55,7 @@ class Trend:
     periods: list[str]
     base: str
     overlap: str
+    own: float
     found: Sequence[Inference]
     questions: Sequence[Question]
     definition: Definition
@@ -88,7 +91,7 @@ class Trend:
                 for k, q in enumerate(self.questions) if q.names[at - 1]]
         return pd.DataFrame(rows, columns=["item", "before", "now", *CHANGE])
 
-    def since_base(self) -> Mapping[str, float]:
+    def since_first(self) -> Mapping[str, float]:
         """The change of the target from the first wave to the present one."""
         return self._change("score", self.constructs.index(self.target), 0, len(self.found) - 1)
 
@@ -182,7 +185,8 @@ def trend(index: Index, earlier: Sequence[Wave], linked: Sequence[Linked], chang
     found = [_one_wave(wave.answers, replicates, questions, number, model.names, {
         name: each[number] for name, each in (others or {}).items()})
         for number, (wave, replicates) in enumerate(zip(waves, linked, strict=True))]
-    return Trend(model.names, model.target, periods, periods[at_base], linked[-1].overlap, found, questions,
+    return Trend(model.names, model.target, periods, periods[at_base], linked[-1].overlap,
+                 float(index.scores.estimate["score"][model.names.index(model.target)]), found, questions,
                  waves[at_base].definition)
 
 

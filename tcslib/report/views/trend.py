@@ -32,15 +32,17 @@ def trend(context: Context, found: Trend | None) -> View:
              _draws(context, found))
     settings = context.settings(None, words("settings.compared", count=words.number(len(asked), 0)), *drawn)
     short = context.settings(None, *drawn)
-    shown: list[Any] = [Finding(words(f"trend.answer_{kind}", **blanks)), Finding(words("trend.weights", **blanks)),
+    own = words.number(found.own, 1)
+    shown: list[Any] = [Finding(words(f"trend.answer_{kind}", **blanks)),
+                        *([Finding(words("trend.weights", own=own, **blanks))] if own != blanks["now"] else []),
                         *_cautions(context, found, marks),
                         _figure(context, found, table, marks, settings, blanks, kind),
                         _waves(context, found, table, marks, settings, blanks),
                         _constructs(context, found, short, blanks), _items(context, found, short, blanks)]
     if len(table) > 2:
-        first = found.since_base()
-        shown.insert(1, Finding(words("trend.since", first=found.periods[0], target=target,
-                                      **_said(context, pd.Series(first)))))
+        said = _said(context, found.since_first())
+        shown.insert(1, Finding(words("trend.since_marked" if any(marks) else "trend.since", first=found.periods[0],
+                                      target=target, **said)))
     if left := [c for name in found.constructs for c in found.passed_over(name)]:
         shown.append(Finding(words("trend.passed_over", items=words.listed(left))))
     records = table.rename(columns={"estimate": "score"})
