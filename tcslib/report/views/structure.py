@@ -51,11 +51,12 @@ def paths(context: Context, fit: PlsFit) -> View:
 
 def _model(context: Context, model: Model) -> str:
     """Where the model comes from and how sure its structure and wording are."""
+    words = context.words
     if not model.title:
-        return context.words("settings.model_own")
+        return words("settings.model_own")
     title, status, source = (context.study.words(text) for text in (model.title, model.status, model.source))
-    return context.words(f"settings.model_{'adapted' if model.adapted else 'preset'}", name=title, status=status,
-                         source=source)
+    blanks = {"name": title, "status": status, "source": source}
+    return words("settings.model_adapted", **blanks) if model.adapted else words("settings.model_preset", **blanks)
 
 
 def diagram(context: Context, fit: PlsFit) -> View:
