@@ -29,6 +29,9 @@ from tcslib.survey.responses import Responses
 WORDS = Words("en")
 ECSI = (0.50, 0.19, 0.21, 0.51, 0.00, 0.03, 0.64, 0.54, 0.15, 0.51, 0.46, 0.05)
 ACSI = (0.55, 0.12, 0.05, 0.62, 0.48, 0.27, -0.38, 0.52, -0.07)
+SHIPPED = {"ecsi": ECSI, "acsi": ACSI, "scsb": (0.44, 0.17, 0.55, -0.41, 0.52, -0.06),
+           "ccsi": (0.62, 0.31, 0.14, 0.22, 0.18, 0.42, 0.03, 0.51, 0.37, 0.26, 0.55),
+           "tcs": (0.12, 0.24, 0.46, 0.03, 0.21, 0.63)}
 SVG = "{http://www.w3.org/2000/svg}"
 Rect = tuple[float, float, float, float]
 
@@ -173,7 +176,7 @@ def draw(model: Model, estimates: tuple[float, ...] | np.ndarray, language: str 
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize(("name", "estimates"), [("ecsi", ECSI), ("acsi", ACSI)])
+@pytest.mark.parametrize(("name", "estimates"), SHIPPED.items(), ids=SHIPPED)
 def test_shipped_models_have_no_crossing_and_labels_of_their_own(name: str, estimates: tuple[float, ...],
                                                                  language: str) -> None:
     model = preset(name)
@@ -190,7 +193,7 @@ def test_shipped_models_have_no_crossing_and_labels_of_their_own(name: str, esti
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", ["ecsi", "acsi"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_stay_clear_whatever_the_estimates(name: str, seed: int) -> None:
     model = preset(name)
     estimates = np.random.default_rng(seed).uniform(-0.3, 0.9, len(model.paths))
@@ -200,12 +203,12 @@ def test_shipped_models_stay_clear_whatever_the_estimates(name: str, seed: int) 
         assert not any(overlap(label, box) for label in picture.labels for box in picture.boxes)
 
 
-@pytest.mark.parametrize("name", ["ecsi", "acsi"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_need_no_layout_of_their_own(name: str) -> None:
     """A study that gives the same constructs without the preset gets the general layout."""
     model = replace(preset(name), preset="")
-    for picture in draw(model, ECSI if name == "ecsi" else ACSI):
-        check_frame(picture, model, paths_of(model, ECSI if name == "ecsi" else ACSI))
+    for picture in draw(model, SHIPPED[name]):
+        check_frame(picture, model, paths_of(model, SHIPPED[name]))
         assert crossings(picture) <= 1
 
 
@@ -221,9 +224,11 @@ def test_any_model_is_drawn_clear_of_its_boxes(seed: int) -> None:
 def test_a_layout_holds_every_construct_of_its_preset() -> None:
     from tcslib.study.models import read_preset
 
+    assert preset_names() == sorted(SHIPPED)
     for name in preset_names():
         given = read_preset(name)
-        for centres in given.get("layout", {}).values():
+        assert set(given["layout"]) == {"wide", "narrow"}
+        for centres in given["layout"].values():
             assert set(centres) == set(given["constructs"])
 
 

@@ -33,6 +33,7 @@ STATISTICAL = {
 }
 MODULES = sorted(p for p in LIBRARY.rglob("*.py") if p.parent != LIBRARY or p.stem == "errors")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LESSONS = sorted((ROOT / "notebooks" / "teaching").glob("*.ipynb"))          # a file for each language
 
 
 def room_of(path: Path) -> str:
@@ -120,7 +121,7 @@ def test_importing_the_library_imports_no_room():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + LESSONS, ids=lambda p: p.stem)
 def test_notebooks_are_clean_and_readable(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for cell in cells:
@@ -131,7 +132,7 @@ def test_notebooks_are_clean_and_readable(path):
             tree = ast.parse(source)
             assert not [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda | ast.ClassDef)]
         else:
-            assert cell["metadata"]["tags"] in (["en"], ["zh"])
+            assert cell["metadata"]["tags"] in ([[path.stem[-2:]]] if path in LESSONS else (["en"], ["zh"]))
     names = [c["metadata"].get("tags") for c in cells if c["cell_type"] == "code"]
     assert names[0] == ["parameters"]
 
@@ -140,7 +141,13 @@ def test_there_are_five_notebooks():
     assert [p.stem[0] for p in NOTEBOOKS] == list("12345")
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_every_lesson_is_there_in_both_languages():
+    assert LESSONS
+    assert [p.name for p in LESSONS] == sorted(f"{lesson}.{language}.ipynb" for lesson in
+                                               {p.stem[:-3] for p in LESSONS} for language in ("en", "zh"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS + LESSONS, ids=lambda p: p.stem)
 def test_notebooks_use_only_the_public_names(path):
     """What is typed there as ``tcs.x`` is one of the thirty names."""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:

@@ -153,6 +153,11 @@ def limits(estimate: np.ndarray, draws: np.ndarray, df: int, how: str, bounds: B
         return back(there(estimate) - half), back(there(estimate) + half)
 
 
+def means(moments: Moments, _: Arrays) -> dict[str, np.ndarray]:
+    """The plainest statistic for ``infer``: ``mean`` (b, p) of the items."""
+    return {"mean": moments.mean}
+
+
 def infer(statistic: OfMoments, responses: Responses, replicates: Replicates, items: Sequence[str], *,
           missing: Missing = "pairwise", fitted: Inference | None = None) -> Inference:
     """A function of the items' moments (the first kind), in the sample and in every replicate.

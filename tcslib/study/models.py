@@ -36,14 +36,21 @@ class Construct:
 
 @dataclass(frozen=True)
 class Model:
-    """Constructs in causal order of their declaration, and the directed paths between them."""
+    """Constructs in causal order of their declaration, and the directed paths between them.
+
+    ``title``, ``source`` and ``status`` (how sure structure and wording are) come with a preset; ``adapted`` says that
+    the study changed the preset's constructs, items or paths.
+    """
 
     constructs: tuple[Construct, ...]
     paths: tuple[tuple[str, str], ...]
     target: str
     loyalty: str = ""
     preset: str = ""
-    source: str = ""
+    title: Text = field(default_factory=dict)
+    source: Text = field(default_factory=dict)
+    status: Text = field(default_factory=dict)
+    adapted: bool = False
 
     @cached_property
     def names(self) -> list[str]:

@@ -106,7 +106,7 @@ class ConstructParams(Section):
 class ModelParams(Section):
     """The model: a preset, or constructs and paths of one's own."""
 
-    preset: str | None = Field(None, description="ecsi or acsi")
+    preset: str | None = Field(None, description="acsi, ccsi, ecsi, scsb or tcs")
     constructs: dict[Name, ConstructParams] = {}
     paths: list[list[str]] | None = Field(None, description="pairs [from, to]")
     without: list[str] = Field([], description="constructs of the preset this study did not measure")

@@ -32,7 +32,7 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
     constructs = [_construct(name, own.get(name, ConstructParams()), base.get(name), refuse)
                   for name in [*base, *(n for n in own if n not in base)]]
     if not constructs:
-        refuse("model", "holds no constructs. Give a preset (ecsi, acsi), or constructs and paths.")
+        refuse("model", f"holds no constructs. Give a preset ({', '.join(preset_names())}), or constructs and paths.")
         return None
     paths = given.paths if given.paths is not None else [
         p for p in preset.get("paths", []) if not set(p) & set(given.without)]
@@ -51,8 +51,11 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
             refuse(f"model.{role}", f'"{name}" is not a construct. {_nearest(name, names)}')
     if not roles["target"]:
         refuse("model.target", "is missing: which construct is the index? Name it.")
-    return Model(tuple(constructs), checked, roles["target"], roles["loyalty"], given.preset or "",
-                 preset.get("source", ""))
+    title, source, status = ({"": said} if isinstance(said := preset.get(key, {}), str) else said
+                             for key in ("name", "source", "status"))
+    adapted = bool(given.paths is not None or given.without or any(c.items or c.mode for c in own.values()))
+    return Model(tuple(constructs), checked, roles["target"], roles["loyalty"], given.preset or "", title, source,
+                 status, bool(preset) and adapted)
 
 
 def _construct(name: str, own: ConstructParams, base: Mapping[str, Any] | None, refuse: Refuse) -> Construct:
@@ -134,8 +137,8 @@ def resolve_questionnaire(params: StudyParams, model: Model, refuse: Refuse) -> 
         base = dict(known.get(name, {}))
         scale = own.scale or base.pop("scale", None) or params.scale
         codes = params.missing_codes if own.missing_codes is None else own.missing_codes
-        out[name] = Item(name, Scale.parse(scale), _wording(own.text, base), own.reversed, own.asked_if,
-                         {float(code): word for code, word in codes.items()})
+        out[name] = Item(name, Scale.parse(scale), _wording(own.text, base), own.reversed,
+                         own.asked_if or base.get("asked_if", ""), {float(code): word for code, word in codes.items()})
     _check_codes(params, out, refuse)
     return out
 

@@ -13,6 +13,7 @@ from tcslib.inference.infer import Inference
 from tcslib.report.context import Context
 from tcslib.report.records import Column, Figure, Finding, View
 from tcslib.structure.fit import PlsFit
+from tcslib.study.models import Model
 
 STRONG = 0.40
 
@@ -42,9 +43,20 @@ def paths(context: Context, fit: PlsFit) -> View:
                Column(words("head.reading"), [words(f"reading.{r}") for r in table["reading"]], "left")]
     answer = Finding(words("structure.answer" if len(into) else "structure.answer_none", **blanks), "answer")
     records = table.rename(columns={"method": "interval"})[["source", "target", "estimate", "se", "low", "high", "f2"]]
-    listed = context.table("paths", table, columns, words("settings.reading") + " " + settings, blanks)
+    listed = context.table("paths", table, columns, words("settings.reading") + " " + settings
+                           + words("format.sentence_join") + _model(context, fit.model), blanks)
     return View([answer, *diagram(context, fit).shown, listed],
                 {"paths": records.to_dict("records")})
+
+
+def _model(context: Context, model: Model) -> str:
+    """Where the model comes from and how sure its structure and wording are."""
+    words = context.words
+    if not model.title:
+        return words("settings.model_own")
+    title, status, source = (context.study.words(text) for text in (model.title, model.status, model.source))
+    blanks = {"name": title, "status": status, "source": source}
+    return words("settings.model_adapted", **blanks) if model.adapted else words("settings.model_preset", **blanks)
 
 
 def diagram(context: Context, fit: PlsFit) -> View:
