@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tcslib.errors import InputRefused
 from tcslib.fieldwork import delimited, workbook
+from tcslib.fieldwork.encoding import header_encoding
 from tcslib.fieldwork.header import names_in
 from tcslib.fieldwork.source import Source, listed, source_of
 from tcslib.study.load import Study
@@ -20,8 +21,9 @@ def columns_of(study: Study) -> list[str]:
     source = source_of(study)
     try:
         if source.kind == "csv":
-            record, below = delimited.header(source)
-            below.close()          # type: ignore[attr-defined]
+            encoding = header_encoding(source)
+            record, below = delimited.header(source, encoding, delimited.mark_of(source, encoding))
+            below.close()
             return names_in(record.cells, source, f"line {record.line}")
         if source.kind == "xlsx":
             with workbook.opened(source) as archive:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.columns import check_columns, columns_of, named_columns, unopened
-from tcslib.fieldwork.numerals import Role, numbers_of
+from tcslib.fieldwork.numerals import Role, decimal_comma, numbers_of
 from tcslib.fieldwork.source import Source, listed, sha256, source_of
 from tcslib.fieldwork.spss import read_sav
 from tcslib.fieldwork.tables import MissingRange, Repair, Table, number_text, read_csv, read_xlsx, texts_of
@@ -113,9 +113,11 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
     frame: dict[str, pd.Series] = {}
     text_cells: dict[str, np.ndarray] = {}
     repairs, faults = list(table.repairs), _faulty_cells(source, table, set(used))
+    decimal = _decimal(source, table, roles)
     for name, column in zip(table.names, table.columns, strict=True):
         if name in roles:
-            numbers = numbers_of(column, name, roles[name], source, table.place, table.lines, limit)
+            numbers = numbers_of(column, name, roles[name], source, table.place, table.lines, limit,
+                                  decimal)
             frame[name] = pd.Series(numbers.values)
             repairs += numbers.repairs
             faults += numbers.faults
@@ -134,6 +136,14 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
     notes = [f"{source.shown}: column {listed(unnamed)} has no name and is left out."] if unnamed else []
     return RawAnswers(pd.DataFrame(frame), table.lines, source.shown, digest, table.labels, table.value_labels,
                       table.missing, text_cells, tuple(repairs), (*notes, *table.notes), table.hidden)
+
+
+def _decimal(source: Source, table: Table, roles: Mapping[str, Role]) -> str:
+    """What stands before decimals: as declared; in a file without commas between its columns as its numbers show."""
+    if source.decimal or table.mark == ",":
+        return source.decimal or "."
+    numbers = [column for name, column in zip(table.names, table.columns, strict=True) if name in roles]
+    return "," if decimal_comma(numbers) else "."
 
 
 def _as_text(column: pd.Series) -> pd.Series:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tcslib.fieldwork import delimited, workbook
+from tcslib.fieldwork.encoding import encoding_of
 from tcslib.fieldwork.header import names_in
 from tcslib.fieldwork.source import Source
 
@@ -35,7 +36,7 @@ class Table:
 
     ``names`` has "" for a column without one; ``columns`` are float64 where the file has numbers, else text with ""
     for an empty cell; ``lines`` is each record's line or row in the file. ``faulty`` holds spreadsheet cells that
-    came as empty and are not, by row and column.
+    came as empty and are not, by row and column. ``mark`` stands between the columns of a text file.
     """
 
     names: list[str]
@@ -48,6 +49,7 @@ class Table:
     notes: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     faulty: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    mark: str = ","
     row_word: str = "line"
     largest: float = np.inf
 
@@ -71,8 +73,9 @@ def number_text(value: float) -> str:
 
 def read_csv(source: Source) -> Table:
     """A CSV file: every cell text, every row as long as the header."""
-    delimited.check_encoding(source)
-    head, below = delimited.header(source)
+    encoding = encoding_of(source)
+    mark = delimited.mark_of(source, encoding)
+    head, below = delimited.header(source, encoding, mark)
     names = names_in(head.cells, source, f"line {head.line}")
     width = len(names)
     rows = delimited.whole(below, width)
@@ -96,10 +99,13 @@ def read_csv(source: Source) -> Table:
         if cells and not odd:
             for piece, column in zip(pieces, zip(*cells, strict=True), strict=True):
                 piece.append(texts_of(column))
-    delimited.check_shape(source, width, odd, last)
+    delimited.check_shape(source, mark, width, odd, last)
     columns = [pd.concat(piece, ignore_index=True) if piece else texts_of([]) for piece in pieces]
+    told = [Repair("encoding", encoding.detected, 0, ())] if encoding.detected else []
+    if mark != "," and not source.delimiter:
+        told.append(Repair("delimiter", delimited.MARKS[mark].removeprefix("a "), 0, ()))
     return Table(names, columns, np.array(lines, dtype=np.int64),
-                 repairs=(*_logged("empty_row", empty), *_logged("line_break_in_cell", broken)))
+                 repairs=(*told, *_logged("empty_row", empty), *_logged("line_break_in_cell", broken)), mark=mark)
 
 
 def _logged(rule: str, lines: list[int]) -> tuple[Repair, ...]:

@@ -153,8 +153,12 @@ class DataParams(Section):
     file: Name
     id: str = Field("", description="column that names the respondent; without it the row number does")
     sheet: str = Field("", description="XLSX: name of the sheet, default the first visible one")
-    header_row: int = Field(1, ge=1, le=100, description="line or row that holds the column names")
+    header_row: int | None = Field(None, ge=1, le=100, description="line or row that holds the column names, the lower "
+                                   "one of two; default the first, below an XLSX sheet's title")
+    header_rows: Literal[1, 2] | None = Field(None, description="XLSX: 2 when a row of groups stands above the names")
     encoding: Literal["utf-8", "gb18030", "utf-16", "big5", "cp1252"] | None = None
+    delimiter: Literal["", ",", ";", "tab", "|"] = Field("", description="CSV: what stands between the columns")
+    decimal: Literal["", ".", ","] = Field("", description="what stands before decimals where numbers are text")
 
 
 class DesignParams(Section):
