@@ -12,6 +12,7 @@ from tcslib.errors import InputRefused
 from tcslib.fieldwork import delimited, workbook
 from tcslib.fieldwork.encoding import header_encoding
 from tcslib.fieldwork.header import names_in
+from tcslib.fieldwork.sheethead import head_of
 from tcslib.fieldwork.source import Source, listed, source_of
 from tcslib.study.load import Study
 
@@ -28,7 +29,8 @@ def columns_of(study: Study) -> list[str]:
         if source.kind == "xlsx":
             with workbook.opened(source) as archive:
                 sheet = workbook.chosen(source, workbook.sheets(archive))
-                return names_in(workbook.header_cells(source, archive, sheet), source, f"row {source.header_row}")
+                head = head_of(source, archive, sheet)
+                return names_in(head.names, source, f"row {head.row}")
         from tcslib.fieldwork.spss import metadata
 
         return names_in(metadata(source).column_names, source, "")

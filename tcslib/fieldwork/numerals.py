@@ -31,11 +31,12 @@ _REFUSED = {
     re.compile(r"[-+]?(?:inf|infinity)\Z", re.I): "is not a finite number. Correct it, or leave the cell empty.",
     re.compile(r"(?:true|false)\Z", re.I): "is a truth value where a number is expected. Export codes, not labels.",
     re.compile(r"[-+]?[0-9.,]+ ?%\Z"): "is a percentage where a number is expected. Write it without the sign.",
-    re.compile(r"[-+]?[0-9]+(?:[.,][0-9]+)*,[0-9]+(?:\.[0-9]*)?\Z"):
-        "has a comma. Write numbers without thousands separators and with a point before decimals, or state "
-        '`data.decimal: ","` where a comma stands for the point.',
-    re.compile(r"[-+]?[0-9]{1,3}(?:[ '][0-9]{3})+(?:[.,][0-9]*)?\Z"):
+    re.compile(r"[-+]?[0-9]{1,3}(?:(?P<mark>[., '])[0-9]{3})(?:(?P=mark)[0-9]{3})*[.,][0-9]+\Z"
+               r"|[-+]?[0-9]{1,3}(?:(?:[ '][0-9]{3})+|(?:\.[0-9]{3}){2,}|(?:,[0-9]{3}){2,})\Z"):
         "has thousands separators. Write numbers without them.",
+    re.compile(r"[-+]?[0-9]*,[0-9]+\Z"):
+        "has a comma. Write decimals with a point and no thousands separators, or, where the comma stands before "
+        "decimals, state data.decimal.",
     re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}(?:[ T].*)?\Z|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?\Z"):
         "is a date or a time where a number is expected; spreadsheets make dates of some scores. Enter it again in a "
         "column formatted as number.",
