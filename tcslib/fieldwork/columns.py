@@ -31,6 +31,10 @@ def columns_of(study: Study) -> list[str]:
                 sheet = workbook.chosen(source, workbook.sheets(archive))
                 head = head_of(source, archive, sheet)
                 return names_in(head.names, source, f"row {head.row}")
+        if source.kind == "parquet":
+            from tcslib.fieldwork import parquet
+
+            return parquet.columns(source)
         from tcslib.fieldwork.spss import metadata
 
         return names_in(metadata(source).column_names, source, "")

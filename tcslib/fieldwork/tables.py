@@ -39,6 +39,7 @@ class Table:
     ``names`` has "" for a column without one; ``columns`` are float64 where the file has numbers, else text with ""
     for an empty cell; ``lines`` is each record's line or row in the file. ``faulty`` holds spreadsheet cells that
     came as empty and are not, by row and column. ``mark`` stands between the columns of a text file.
+    ``tagged`` has the rows of Stata's extended missing values by column and tag (``.a``).
     """
 
     names: list[str]
@@ -52,6 +53,7 @@ class Table:
     hidden: tuple[str, ...] = ()
     faulty: Mapping[tuple[int, int], str] = field(default_factory=dict)
     mark: str = ","
+    tagged: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     row_word: str = "line"
     largest: float = np.inf
 
