@@ -76,14 +76,14 @@ def header_encoding(source: Source) -> Encoding:
     above = lines[:source.header_row]
     plain = len(lines) > source.header_row and all(line.isascii() and line.count(b'"') % 2 == 0 for line in above)
     if plain and source.encoding in {None, "utf-8"} and not any(b"\0" in line for line in above):
-        return Encoding("utf-8-sig")
+        return Encoding("latin-1")          # which takes any byte below the names for a letter
     return encoding_of(source)
 
 
 def looks_chinese(text: str) -> bool:
     """Whether a text decoded from bytes is Chinese, told by the characters it is made of.
 
-    Of its characters beyond ASCII at least 95% are hanzi of GB 2312 or Chinese punctuation; of the hanzi at least 85%
+    Of its characters beyond ASCII at least 90% are hanzi of GB 2312 or Chinese punctuation; of the hanzi at least 85%
     are of its first level, the 3,755 in common use, and at least 40% are among the 500 or so commonest, of which five
     different ones must occur. Other languages' bytes give hanzi too, but spread over all of them: one in six or seven
     is a common one.
@@ -95,7 +95,7 @@ def looks_chinese(text: str) -> bool:
     hanzi = first + sum(n for c, n in counts.items() if level[c] == 2)
     common = [n for c, n in counts.items() if c in _COMMON]
     known = hanzi + sum(n for c, n in counts.items() if level[c] == 0)
-    return known >= 0.95 * total and first >= 0.85 * hanzi and sum(common) >= 0.4 * hanzi and len(common) >= 5
+    return known >= 0.9 * total and first >= 0.85 * hanzi and sum(common) >= 0.4 * hanzi and len(common) >= 5
 
 
 def _level(character: str) -> int:

@@ -135,7 +135,7 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
             if name in used and name not in exact:
                 text = _stripped(text, name, table, repairs)
             frame[name] = text
-    refuse_all(faults or _still_header(source, table, text_cells, frame))
+    refuse_all(_still_header(source, table, text_cells, frame) or faults)          # the first would cause others
     unnamed = [str(number) for number, name in enumerate(table.names, 1) if not name]
     notes = [f"{source.shown}: column {listed(unnamed)} has no name and is left out."] if unnamed else []
     return RawAnswers(pd.DataFrame(frame), table.lines, source.shown, digest, table.labels, table.value_labels,

@@ -62,9 +62,10 @@ def head_of(source: Source, archive: zipfile.ZipFile, sheet: Sheet) -> Head:
     if not lower:
         raise source.refused("the column names are expected here, and there are none. Correct data.header_row or "
                              f"data.sheet (it reads the sheet {sheet.name}).", f"row {at}")
-    above = rows.get(at - 1, {}) if source.header_rows == 2 or _across(merged, at - 1) else {}
+    grouped = source.header_rows == 2 or (_across(merged, at - 1) and at - 1 not in _titles(rows))
+    above = rows.get(at - 1, {}) if grouped else {}
     names = _names(lower, above, merged, rows, at, fill=source.header_rows == 2)
-    if above and at - 1 not in _titles(rows):
+    if above:
         told.append(("header_rows", f"{at - 1}–{at}"))
     return Head(names, at, told)
 

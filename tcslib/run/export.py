@@ -70,6 +70,7 @@ def export_data(study: Study, processed: Path) -> list[Path]:
     from filelock import FileLock, Timeout
 
     try:
+        (processed / "4_structural_model" / "done.json").stat()
         with FileLock(processed / ".lock", timeout=3):
             variables, codes = _variables(study, processed)
             names = spss_names([v.column for v in variables])
@@ -196,16 +197,16 @@ def _write(folder: Path, name: str, names: list[str], variables: list[Variable],
     _write_sav(sav, study.title, names, variables, frame, codes, kinds)
     for path, table in ((csv, frame), (codebook, book)):
         # Excel takes a CSV for UTF-8 by its byte order mark alone
-        table.apply(_unformula).to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
+        table.apply(_as_print).to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
     if len(frame) <= _MOST_ROWS:
         write_sheets(xlsx, {"data": frame, "codebook": book})
     return [path for path in (sav, csv, codebook, xlsx) if path.exists()]
 
 
-def _unformula(column: pd.Series) -> pd.Series:
-    """Text that a spreadsheet would run begins with an apostrophe."""
+def _as_print(column: pd.Series) -> pd.Series:
+    """Whole numbers without a point; text that a spreadsheet would run begins with an apostrophe."""
     if column.dtype == float:
-        return column
+        return column.astype("Int64") if (column.dropna() % 1 == 0).all() else column
     return column.map(lambda text: f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text)
 
 
