@@ -29,7 +29,8 @@ BAD = {
     "028_duplicate_column_names.csv": '"IMAG1" (columns 2, 3)',
     "030_empty_header.csv": 'column "PERV1" (model.constructs.Value) is missing',
     "045_weight_inf.csv": 'line 5: column "weight": "inf"', "047_weight_text.csv": 'line 5: column "weight": "n/a"',
-    "080_merged_headers_totals.xlsx": 'row 2: the same column name stands more than once: "Q1" (columns B, C)', "081_zip_bomb.xlsx": "unpacks from",
+    "080_merged_headers_totals.xlsx": 'row 2: the same column name stands more than once: "Q1" (columns B, C)',
+    "081_zip_bomb.xlsx": "unpacks from",
     "083_truncated.xlsx": "damaged or cut short", "084_csv_named_xlsx.xlsx": "the content is not XLSX",
     "086_zip_slip.xlsx": "outside the workbook", "092_qualtrics_3_header_rows.csv": "is missing",
 }

@@ -17,7 +17,7 @@ from tcslib.fieldwork.reading import RawAnswers, columns_of, read
 from tcslib.study.load import load
 
 SAID = {
-    "zh": ["总体满意度很高", "信号不好，经常断线", "价格太贵了", "客服态度很好，希望继续改善", "北京", "上海", "男", "女"],
+    "zh": ["总体满意度很高", "信号不好，经常断线", "价格太贵了", "客服态度很好，希望改善", "北京", "上海", "男", "女"],
     "zh-Hant": ["整體滿意度很高", "訊號不好，經常斷線", "價格太貴了", "客服態度很好", "台北", "高雄", "男", "女"],
     "ko": ["서비스에 매우 만족합니다", "가격이 너무 비싸요", "직원이 친절했습니다", "서울", "부산", "남자", "여자"],
     "ja": ["サービスに大変満足", "料金が高い", "電波が悪い", "東京", "大阪", "男性", "女性", "店員の対応が良かった"],
@@ -133,7 +133,8 @@ def test_other_marks_between_columns(make_study: MakeStudy, mark: str) -> None:
     pd.testing.assert_frame_equal(raw.frame, good(make_study, table(["fine"]), SMALL).frame)
     name = "tab" if mark == "\t" else mark
     assert not good(make_study, text, {**SMALL, "data": {"delimiter": name}}).repairs
-    assert "not by a comma. Correct data.delimiter." in refused(make_study, text, {**SMALL, "data": {"delimiter": ","}})[0]
+    line, = refused(make_study, text, {**SMALL, "data": {"delimiter": ","}})
+    assert "not by a comma. Correct data.delimiter." in line
     ragged = text.replace(f"R1{mark}", f"R1{mark}{mark}")
     assert "line 3: the row has 7 cells where the header has 6" in refused(make_study, ragged, SMALL)[0]
 

@@ -1,4 +1,4 @@
-"""CSV taken apart, whatever mark stands between its columns: records with their line numbers, or the one line that says why it cannot be.
+"""CSV taken apart, whatever mark parts its columns: records with their line numbers, or why that cannot be.
 
 Python's own reader is used in its strict mode, because it alone tells a short row from one that ends in empty cells
 and an unclosed quotation mark from a long cell; others fill up, cut off or rename without a word.

@@ -61,7 +61,7 @@ class Numbers:
 def decimal_comma(columns: Sequence[pd.Series]) -> bool:
     """Whether columns of numbers plainly have a comma before their decimals: ``4,5`` somewhere, ``4.5`` nowhere."""
     texts = {text for column in columns if column.dtype != float for text in pd.unique(column)}
-    plain = {unicodedata.normalize("NFKC", text).strip() for text in texts if "," in text or "，" in text or "." in text}
+    plain = {unicodedata.normalize("NFKC", text).strip() for text in texts if any(mark in text for mark in ",，.")}
     return any(map(_DECIMAL.match, plain)) and not any(map(_POINT.match, plain))
 
 

@@ -71,8 +71,8 @@ def _parsed(source: Source, **how: Any) -> tuple[pd.DataFrame, Any]:
     except OSError:
         raise
     except Exception as error:          # the parser names its faults in many ways; all of them are the file's
-        raise source.refused(f"cannot be read as {source.kind.upper()} ({' '.join(str(error).split())[:100]}). The file is damaged or "
-                             "of another kind: export it again, or save it as CSV.") from None
+        raise source.refused(f"cannot be read as {source.kind.upper()} ({' '.join(str(error).split())[:100]}). "
+                             "The file is damaged or of another kind: export it again, or save it as CSV.") from None
 
 
 def _column(values: pd.Series) -> pd.Series:

@@ -21,7 +21,7 @@ from tcslib.run.store import load_responses, read_json
 from tcslib.study.load import Study
 from tcslib.survey.responses import Responses
 
-_RESERVED = frozenset("ALL AND BY EQ GE GT LE LT NE NOT OR TO WITH".split())
+_RESERVED = frozenset(["ALL", "AND", "BY", "EQ", "GE", "GT", "LE", "LT", "NE", "NOT", "OR", "TO", "WITH"])
 _MOST_BYTES, _MOST_ROWS = 64, 1_048_575          # of an SPSS name; of a sheet
 _FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z")
@@ -118,7 +118,8 @@ def _variables(study: Study, processed: Path) -> tuple[list[Variable], dict[str,
                              words("export.cluster", label=label), values)
     for column in answers.background:
         texts.setdefault(column, (said["columns"].get(column, column), answers.background[column].to_numpy()))
-    out += [_category(column, label, values, said["values"].get(column, {})) for column, (label, values) in texts.items()]
+    out += [_category(column, label, values, said["values"].get(column, {}))
+            for column, (label, values) in texts.items()]
     out += [Variable(f"score_{name}", words("export.score", construct=study.label(name) if name in study.model.names
                                             else name), scores[name].to_numpy(float), "scale") for name in scores]
     out += [Variable(f"flag_{name}", words("export.flag", sign=words(f"rule.flag_{name}")),
@@ -191,7 +192,7 @@ def _write(folder: Path, name: str, names: list[str], variables: list[Variable],
     book = pd.DataFrame([{
         words("export.variable"): n, words("export.column"): v.column, words("export.label"): v.label,
         words("export.values"): "; ".join(f"{code:g} = {word}" for code, word in v.labels.items()),
-        words("export.missing"): "; ".join(f"{code:g} = {kinds[code]}" for code in sorted(kinds) if v.kinds is not None)}
+        words("export.missing"): "; ".join(f"{c:g} = {kinds[c]}" for c in sorted(kinds) if v.kinds is not None)}
         for n, v in zip(names, variables, strict=True)])
     sav, csv, codebook, xlsx = (folder / f"{name}{end}" for end in (".sav", ".csv", "-codebook.csv", ".xlsx"))
     _write_sav(sav, study.title, names, variables, frame, codes, kinds)
