@@ -117,7 +117,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "not text": (bytes(range(256)) * 20, "binary|not UTF-8|NUL"),
     "two columns of one name": (SOUND.replace("IMAG2", "IMAG1", 1).encode(),
                                 r'more than once: "IMAG1" \(columns 2, 3\)'),
-    "semicolons": (SOUND.replace(",", ";").encode(), 'the columns are separated by ";"'),
+    "semicolons, said to be tabs": (SOUND.replace(",", ";").encode(), r"separated by a semicolon, not by a tab"),
     "a missing column": (SOUND.replace("CUSA1", "CUSA_1", 1).encode(),
                          r'column "CUSA1" .* is missing\. Did you mean CUSA_1\?'),
 }
@@ -126,7 +126,7 @@ FILES: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_whose_header_cannot_be_used(tmp_path: Path, name: str) -> None:
     content, said = FILES[name]
-    write_study(tmp_path, content)
+    write_study(tmp_path, content, {"data": {"delimiter": "tab"}} if "tabs" in name else None)
     came = refused(tmp_path, "check", "acme/2026Q3")
     assert came.startswith("data/raw/acme/answers.csv: ") and re.search(said, came), came
 

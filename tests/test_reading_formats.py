@@ -77,7 +77,8 @@ def test_xlsx_with_a_title_and_a_hidden_sheet(make_study: MakeStudy) -> None:
     assert raw.frame["A1"].iloc[0] == 8 and np.isnan(raw.frame["A1"].iloc[1]) and raw.frame["A2"].iloc[0] == 9
     assert raw.sheets_hidden == ("Secret",) and raw.lines[:2].tolist() == [4, 6]
     assert {(r.rule, r.column, r.rows) for r in raw.repairs} == {
-        ("suffix", "A2", (4,)), ("text_missing", "B1", (6,)), ("empty_row", "", (5,))}
+        ("suffix", "A2", (4,)), ("text_missing", "B1", (6,)), ("empty_row", "", (5,)),
+        ("hidden_sheet", "Secret", ())}
 
 
 def test_xlsx_sheet_by_name(make_study: MakeStudy) -> None:

@@ -131,6 +131,10 @@ def _codes(work: _Work) -> None:
         kinds = work.kinds[name].copy()
         kinds[values.isna()] = "not_asked" if item.asked_if else "skipped"
         kinds[kinds.index.isin(work.raw.text_cells.get(name, ()))] = "text_in_item"
+        for tag, at in work.raw.tagged.get(name, {}).items():          # Stata's .a to .z
+            hit, kind = kinds.index.isin(at), work.study.params.tags(name).get(tag, "user_missing")
+            kinds[hit] = kind
+            counts[kind] = counts.get(kind, 0) + int(hit.sum())
         for code, kind in item.missing_codes.items():
             hit = values == code
             kinds[hit], values[hit] = kind, np.nan

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from tcslib.errors import InputRefused
 from tcslib.fieldwork import delimited, workbook
+from tcslib.fieldwork.encoding import header_encoding
 from tcslib.fieldwork.header import names_in
+from tcslib.fieldwork.sheethead import head_of
 from tcslib.fieldwork.source import Source, listed, source_of
 from tcslib.study.load import Study
 
@@ -20,13 +22,19 @@ def columns_of(study: Study) -> list[str]:
     source = source_of(study)
     try:
         if source.kind == "csv":
-            record, below = delimited.header(source)
-            below.close()          # type: ignore[attr-defined]
+            encoding = header_encoding(source)
+            record, below = delimited.header(source, encoding, delimited.mark_of(source, encoding))
+            below.close()
             return names_in(record.cells, source, f"line {record.line}")
         if source.kind == "xlsx":
             with workbook.opened(source) as archive:
                 sheet = workbook.chosen(source, workbook.sheets(archive))
-                return names_in(workbook.header_cells(source, archive, sheet), source, f"row {source.header_row}")
+                head = head_of(source, archive, sheet)
+                return names_in(head.names, source, f"row {head.row}")
+        if source.kind == "parquet":
+            from tcslib.fieldwork import parquet
+
+            return parquet.columns(source)
         from tcslib.fieldwork.spss import metadata
 
         return names_in(metadata(source).column_names, source, "")

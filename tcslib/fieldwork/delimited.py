@@ -1,4 +1,4 @@
-"""CSV taken apart: records with their line numbers, or the one line that says why it cannot be.
+"""CSV taken apart, whatever mark parts its columns: records with their line numbers, or why that cannot be.
 
 Python's own reader is used in its strict mode, because it alone tells a short row from one that ends in empty cells
 and an unclosed quotation mark from a long cell; others fill up, cut off or rename without a word.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
-from tcslib.fieldwork.source import Source, listed, quoted
+from tcslib.errors import InputRefused
+from tcslib.fieldwork.encoding import Encoding, undecodable
+from tcslib.fieldwork.source import Source, listed
 
-CODECS = {None: "utf-8-sig", "utf-8": "utf-8-sig"}          # the rest are named as Python names them
-_FIRST_OTHER = "\u0800"          # from here on UTF-8 takes three bytes, which other encodings do not hit by accident
+MARKS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _STRAY = 5          # NULs in a line that may be debris in a text; more of them is no text
 
 
@@ -47,20 +48,19 @@ class _Lines:
             yield line[:-2] + "\n" if line.endswith("\r\n") else line
 
 
-def records(source: Source) -> Iterator[Record]:
+def records(source: Source, encoding: Encoding, mark: str) -> Generator[Record, None, None]:
     """Every record of the file, blank ones too."""
     begun = 1
     try:
         # newline="" keeps a lone CR apart from a line's end: it may stand inside a cell
-        codec = CODECS.get(source.encoding, source.encoding)
-        with io.TextIOWrapper(source.path.open("rb"), encoding=codec, newline="") as file:
+        with io.TextIOWrapper(source.path.open("rb"), encoding=encoding.codec, newline="") as file:
             lines = _Lines(file, source)
-            reader = csv.reader(lines, strict=True)
+            reader = csv.reader(lines, strict=True, delimiter=mark)
             for cells in reader:
                 yield Record(begun, cells, lines.end)
                 begun = reader.line_num + 1
     except UnicodeError:
-        raise source.refused(*_undecodable(source)) from None
+        raise source.refused(*undecodable(source)) from None
     except csv.Error as error:
         if "end of data" in str(error):
             what = "the quotation mark that opens here is not closed"
@@ -71,9 +71,29 @@ def records(source: Source) -> Iterator[Record]:
         raise source.refused(f"{what}. Correct this row, or export the file again.", f"line {begun}") from None
 
 
-def header(source: Source) -> tuple[Record, Iterator[Record]]:
+def mark_of(source: Source, encoding: Encoding) -> str:
+    """The mark between the columns: as declared, else the one that parts the header into the most columns."""
+    if source.delimiter:
+        return "\t" if source.delimiter == "tab" else source.delimiter
+    widths = {}
+    for mark in MARKS:
+        below = records(source, encoding, mark)
+        try:
+            widths[mark] = next((len(r.cells) for at, r in enumerate(below, 1) if at == source.header_row), 0)
+        except InputRefused:          # the one that is taken says why
+            widths[mark] = 0
+        below.close()
+    most = max(widths.values())
+    best = [mark for mark, width in widths.items() if width == most]
+    if most > 1 and len(best) > 1:
+        raise source.refused(f"the column names are {most} when parted by {MARKS[best[0]]}, and as many when parted by "
+                             f"{MARKS[best[1]]}. State data.delimiter.", f"line {source.header_row}")
+    return best[0]
+
+
+def header(source: Source, encoding: Encoding, mark: str) -> tuple[Record, Generator[Record, None, None]]:
     """The record that holds the column names, and the records below it."""
-    below = records(source)
+    below = records(source, encoding, mark)
     above: list[Record] = []
     found = None
     for record in below:
@@ -87,22 +107,22 @@ def header(source: Source) -> tuple[Record, Iterator[Record]]:
             raise source.refused(f"holds {only}. Export it again.")
         raise source.refused("the column names are expected here, and there are none. Correct data.header_row.",
                              f"line {found.line if found else source.header_row}")
-    if len(found.cells) == 1:
-        other = next((mark for mark in (";", "\t", "|") if mark in found.cells[0]), "")
-        if other:
-            sign = "a tab" if other == "\t" else f'"{other}"'
-            raise source.refused(f"the columns are separated by {sign}; a comma is expected. Save it as CSV with "
-                                 "commas, or as XLSX.", f"line {found.line}")
+    other = next((m for m in MARKS if m in found.cells[0]), "") if len(found.cells) == 1 and source.delimiter else ""
+    if other:
+        raise source.refused(f"the columns are separated by {MARKS[other]}, not by {MARKS[mark]}. Correct "
+                             "data.delimiter.", f"line {found.line}")
     return found, below
 
 
-def check_shape(source: Source, width: int, odd: list[tuple[int, int]], last: int) -> None:
+def check_shape(source: Source, mark: str, width: int, odd: list[tuple[int, int]], last: int) -> None:
     """Refuse rows with another number of cells than the header.
 
     Parameters
     ----------
     source
         The file.
+    mark
+        What stands between its columns.
     width
         Number of columns.
     odd
@@ -118,8 +138,8 @@ def check_shape(source: Source, width: int, odd: list[tuple[int, int]], last: in
                              "short. Export it again.", f"line {line}")
     others = [f"{at} ({n})" for at, n in odd[1:]]
     also = f"; so do lines {listed(others)}" if others else ""
-    raise source.refused(f"the row has {cells} cells where the header has {width}{also}. Put cells that hold a comma "
-                         "into quotation marks, or export the file again.", f"line {line}")
+    raise source.refused(f"the row has {cells} cells where the header has {width}{also}. Put cells that hold "
+                         f"{MARKS[mark]} into quotation marks, or export the file again.", f"line {line}")
 
 
 def whole(below: Iterator[Record], width: int) -> Iterator[tuple[Record, bool]]:
@@ -144,56 +164,3 @@ def whole(below: Iterator[Record], width: int) -> Iterator[tuple[Record, bool]]:
         before, joined = record, False
     if before is not None:
         yield before, joined
-
-
-def check_encoding(source: Source) -> None:
-    """Refuse a file that is UTF-8 though the study declares another encoding: it would be read as mojibake."""
-    if source.encoding not in {"gb18030", "big5", "cp1252"}:
-        return
-    raw = source.path.read_bytes()
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return
-    if not text.isascii() and (source.encoding == "cp1252" or max(text) >= _FIRST_OTHER):
-        raise source.refused(f"is UTF-8, not {source.encoding}. Drop data.encoding from the study.")
-
-
-def _undecodable(source: Source) -> tuple[str, str]:
-    """What to say of bytes that are not text in the expected encoding, and where the first of them is."""
-    raw = source.path.read_bytes()
-    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} and source.encoding != "utf-16":
-        return "is UTF-16. State data.encoding: utf-16, or save the file as CSV UTF-8.", ""
-    if raw[:4] == b"PK\x03\x04":
-        return "is a workbook, not CSV. Give it the ending .xlsx.", ""
-    expected = source.encoding or "utf-8"
-    at = 0
-    try:
-        raw.decode(expected)
-    except UnicodeDecodeError as error:
-        at = error.start
-    except UnicodeError:
-        pass          # UTF-16 without its mark
-    before = raw[:at].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    place = f"line {before.count(10) + 1}"
-    if b"\0" in raw and expected != "utf-16":
-        return "holds binary data, not CSV text. Export it again as CSV UTF-8.", place
-    came = f"the byte 0x{raw[at]:02X} is not {expected.upper()}"
-    if source.encoding not in {None, "utf-8"}:
-        return f"{came}, which data.encoding states. Correct data.encoding, or save the file as UTF-8.", place
-    reads = [f"`data.encoding: {name}` reads the cell as {quoted(cell)}" for name in ("gb18030", "big5", "cp1252")
-             if (cell := _cell(raw, at, name))]
-    if not reads:
-        return f"{came}. Save the file as CSV UTF-8, or state its encoding in data.encoding.", place
-    return f"{came}. {', '.join(reads)}. State the one that is right, or save the file as CSV UTF-8.", place
-
-
-def _cell(raw: bytes, at: int, encoding: str) -> str:
-    """The cell around a byte as another encoding reads it; empty when the file is not in that encoding."""
-    try:
-        raw.decode(encoding)
-    except UnicodeError:
-        return ""
-    first = max(raw.rfind(mark, 0, at) for mark in (b",", b"\n", b"\r", b'"')) + 1
-    ends = [end for mark in (b",", b"\n", b"\r", b'"') if (end := raw.find(mark, at)) >= 0]
-    return raw[first:min(ends, default=len(raw))].decode(encoding, "replace")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -23,12 +23,20 @@ Role = Literal["item", "duration", "weight"]
 SUFFIXES = {"item": ("分", "点"), "duration": ("秒", "s"), "weight": ()}
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
+_COMMA = re.compile(r"[-+]?(?:[0-9]+,[0-9]+|,[0-9]+)\Z")
+# a comma that cannot part thousands: after a 0 or four digits and more, or before other than three digits
+_DECIMAL = re.compile(r"[-+]?(?:0?,[0-9]+|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|[0-9]{4,},[0-9]+)\Z")
+_POINT = re.compile(r"[-+]?[0-9]*\.[0-9]+\Z")
 _REFUSED = {
     re.compile(r"[-+]?(?:inf|infinity)\Z", re.I): "is not a finite number. Correct it, or leave the cell empty.",
     re.compile(r"(?:true|false)\Z", re.I): "is a truth value where a number is expected. Export codes, not labels.",
     re.compile(r"[-+]?[0-9.,]+ ?%\Z"): "is a percentage where a number is expected. Write it without the sign.",
-    re.compile(r"[-+]?[0-9]+(?:,[0-9]+)+(?:\.[0-9]*)?\Z"):
-        "has a comma. Write numbers without thousands separators and with a point before decimals.",
+    re.compile(r"[-+]?[0-9]{1,3}(?:(?P<mark>[., '])[0-9]{3})(?:(?P=mark)[0-9]{3})*[.,][0-9]+\Z"
+               r"|[-+]?[0-9]{1,3}(?:(?:[ '][0-9]{3})+|(?:\.[0-9]{3}){2,}|(?:,[0-9]{3}){2,})\Z"):
+        "has thousands separators. Write numbers without them.",
+    re.compile(r"[-+]?[0-9]*,[0-9]+\Z"):
+        "has a comma. Write decimals with a point and no thousands separators, or, where the comma stands before "
+        "decimals, state data.decimal.",
     re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}(?:[ T].*)?\Z|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?\Z"):
         "is a date or a time where a number is expected; spreadsheets make dates of some scores. Enter it again in a "
         "column formatted as number.",
@@ -50,14 +58,23 @@ class Numbers:
     text_rows: np.ndarray
 
 
+def decimal_comma(columns: Sequence[pd.Series]) -> bool:
+    """Whether columns of numbers plainly have a comma before their decimals: ``4,5`` somewhere, ``4.5`` nowhere."""
+    texts = {text for column in columns if column.dtype != float for text in pd.unique(column)}
+    plain = {unicodedata.normalize("NFKC", text).strip() for text in texts if any(mark in text for mark in ",，.")}
+    return any(map(_DECIMAL.match, plain)) and not any(map(_POINT.match, plain))
+
+
 @lru_cache(maxsize=10_000)          # a hundred items share a handful of texts
-def judged(text: str, role: Role) -> tuple[float, str, str]:
-    """One text as a number.
+def judged(text: str, role: Role, decimal: str = ".") -> tuple[float, str, str]:
+    """One text as a number, with a point or a comma before decimals.
 
     Returns
     -------
     The number or NaN; the rule that changed the text ("" when none did); why it must be refused ("" when it need not).
     """
+    if decimal == "," and _POINT.match(text.strip()):
+        return np.nan, "", "has a point where decimals have a comma. Correct it, or data.decimal."
     if _NUMBER.match(text):
         return _finite(float(text), "")
     plain = text.strip().strip("\ufeff\u200b")
@@ -68,9 +85,15 @@ def judged(text: str, role: Role) -> tuple[float, str, str]:
         return np.nan, "blanks", ""
     if not text or _NUMBER.match(plain):
         return _finite(float(plain), rule) if text else (np.nan, "", "")
+    if decimal == "," and _COMMA.match(plain):
+        return _finite(float(plain.replace(",", ".")), "decimal_comma")
     for suffix in SUFFIXES[role]:
-        if plain.endswith(suffix) and _NUMBER.match(number := plain.removesuffix(suffix).rstrip()):
-            return _finite(float(number), "suffix")
+        if plain.endswith(suffix):
+            number = plain.removesuffix(suffix).rstrip()
+            if decimal == "," and _COMMA.match(number):
+                return _finite(float(number.replace(",", ".")), "decimal_comma")
+            if _NUMBER.match(number) and not (decimal == "," and _POINT.match(number)):
+                return _finite(float(number), "suffix")
     for pattern, why in _REFUSED.items():
         if pattern.match(plain):
             return np.nan, "", why
@@ -91,7 +114,7 @@ def _raised(text: str) -> bool:
 
 
 def numbers_of(column: pd.Series, name: str, role: Role, source: Source, place: Callable[[int, str], str],
-               lines: np.ndarray, limit: float) -> Numbers:
+               lines: np.ndarray, limit: float, decimal: str = ".") -> Numbers:
     """A column of the file as numbers.
 
     Parameters
@@ -104,6 +127,8 @@ def numbers_of(column: pd.Series, name: str, role: Role, source: Source, place: 
         The file, where a cell of it is, and the records' lines.
     limit
         Largest share of answers that may become missing because they are no numbers.
+    decimal
+        What stands before decimals.
     """
     if column.dtype == float:
         values = column.to_numpy()
@@ -112,10 +137,10 @@ def numbers_of(column: pd.Series, name: str, role: Role, source: Source, place: 
     else:
         codes, distinct = pd.factorize(column)
         texts = np.asarray(distinct, dtype=object)
-        verdicts = [judged(text, role) for text in texts]
+        verdicts = [judged(text, role, decimal) for text in texts]
         values = np.array([v[0] for v in verdicts], dtype=float)[codes] if len(texts) else np.empty(0)
     repairs, faults, text_rows = [], [], np.empty(0, dtype=int)
-    for rule in ("blanks", "full_width", "suffix", "text_missing"):
+    for rule in ("blanks", "full_width", "decimal_comma", "suffix", "text_missing"):
         rows = _rows_where(codes, [v[1] == rule for v in verdicts])
         if len(rows):
             repairs.append(Repair(rule, name, len(rows), tuple(int(line) for line in lines[rows[:5]])))

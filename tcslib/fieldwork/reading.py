@@ -14,7 +14,8 @@ import pandas as pd
 
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.columns import check_columns, columns_of, named_columns, unopened
-from tcslib.fieldwork.numerals import Role, numbers_of
+from tcslib.fieldwork.numerals import Role, decimal_comma, numbers_of
+from tcslib.fieldwork.parquet import read_parquet
 from tcslib.fieldwork.source import Source, listed, sha256, source_of
 from tcslib.fieldwork.spss import read_sav
 from tcslib.fieldwork.tables import MissingRange, Repair, Table, number_text, read_csv, read_xlsx, texts_of
@@ -22,7 +23,7 @@ from tcslib.fieldwork.workbook import column_letters
 from tcslib.study.load import Study, item_names
 
 MAX_CELL = 10_000
-READERS = {"csv": read_csv, "xlsx": read_xlsx, "sav": read_sav}
+READERS = {"csv": read_csv, "xlsx": read_xlsx, "sav": read_sav, "dta": read_sav, "parquet": read_parquet}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class RawAnswers:
         Wording of columns, and of values written as the frame's text would be.
     missing
         For each column the ranges (low, high) its author declared missing; the frame still holds the codes.
+    tagged
+        For each column of a Stata file the positions of its extended missing values, by their tag (``.a``).
     text_cells
         For each item with text in it, the positions of the records whose answer became missing for that reason.
     repairs
@@ -63,6 +66,7 @@ class RawAnswers:
     repairs: tuple[Repair, ...] = ()
     notes: tuple[str, ...] = ()
     sheets_hidden: tuple[str, ...] = ()
+    tagged: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
     @property
     def line(self) -> int:
@@ -113,9 +117,11 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
     frame: dict[str, pd.Series] = {}
     text_cells: dict[str, np.ndarray] = {}
     repairs, faults = list(table.repairs), _faulty_cells(source, table, set(used))
+    decimal = _decimal(source, table, roles)
     for name, column in zip(table.names, table.columns, strict=True):
         if name in roles:
-            numbers = numbers_of(column, name, roles[name], source, table.place, table.lines, limit)
+            numbers = numbers_of(column, name, roles[name], source, table.place, table.lines, limit,
+                                  decimal)
             frame[name] = pd.Series(numbers.values)
             repairs += numbers.repairs
             faults += numbers.faults
@@ -129,11 +135,31 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
             if name in used and name not in exact:
                 text = _stripped(text, name, table, repairs)
             frame[name] = text
-    refuse_all(faults)
+    refuse_all(_still_header(source, table, text_cells, frame) or faults)          # the first would cause others
     unnamed = [str(number) for number, name in enumerate(table.names, 1) if not name]
     notes = [f"{source.shown}: column {listed(unnamed)} has no name and is left out."] if unnamed else []
     return RawAnswers(pd.DataFrame(frame), table.lines, source.shown, digest, table.labels, table.value_labels,
-                      table.missing, text_cells, tuple(repairs), (*notes, *table.notes), table.hidden)
+                      table.missing, text_cells, tuple(repairs), (*notes, *table.notes), table.hidden,
+                      table.tagged)
+
+
+def _decimal(source: Source, table: Table, roles: Mapping[str, Role]) -> str:
+    """What stands before decimals: as declared; in a file without commas between its columns as its numbers show."""
+    if source.decimal or table.mark == ",":
+        return source.decimal or "."
+    numbers = [column for name, column in zip(table.names, table.columns, strict=True) if name in roles]
+    return "," if decimal_comma(numbers) else "."
+
+
+def _still_header(source: Source, table: Table, text_cells: Mapping[str, np.ndarray],
+                  frame: Mapping[str, pd.Series]) -> list[InputRefused]:
+    """A first record whose every answer to two items or more is text belongs to the header: a second row of it."""
+    words = [name for name, at in text_cells.items() if 0 in at]
+    if len(words) < 2 or any(np.isfinite(column.iloc[0]) for column in frame.values() if column.dtype == float):
+        return []
+    return [source.refused(f"the row below the column names holds words where answers are expected ({listed(words)}). "
+                           "If it belongs to the header, correct data.header_row; if not, correct the row.",
+                           f"{'row' if table.row_word == 'cell' else table.row_word} {table.lines[0]}")]
 
 
 def _as_text(column: pd.Series) -> pd.Series:

@@ -10,13 +10,19 @@ from typing import Literal
 from tcslib.errors import InputRefused
 from tcslib.study.load import Study
 
-Kind = Literal["csv", "xlsx", "sav"]
-KINDS: dict[str, Kind] = {".csv": "csv", ".xlsx": "xlsx", ".sav": "sav", ".zsav": "sav"}
+Kind = Literal["csv", "xlsx", "sav", "dta", "parquet"]
+KINDS: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "xlsx", ".sav": "sav", ".zsav": "sav",
+                          ".dta": "dta", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file of answers and how the study says to read it; ``shown`` is its name in messages."""
+    """A file of answers and how the study says to read it; ``shown`` is its name in messages.
+
+    ``header_row`` is the lowest row of the column names; ``header_stated`` tells whether the study says so, or whether
+    a workbook's title rows may be passed over. ``header_rows`` is how many rows they take, None for what the sheet
+    shows. ``id`` is the column that names the respondents.
+    """
 
     path: Path
     shown: str
@@ -24,6 +30,11 @@ class Source:
     sheet: str = ""
     header_row: int = 1
     encoding: str | None = None
+    delimiter: str = ""
+    decimal: str = ""
+    header_stated: bool = False
+    header_rows: int | None = None
+    id: str = ""
 
     def refused(self, message: str, place: str = "") -> InputRefused:
         """The refusal of this file, at a line, row or cell of it."""
@@ -36,12 +47,14 @@ def source_of(study: Study) -> Source:
     path = study.root / data.file
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
-        raise InputRefused(f'the kind of file "{path.suffix}" is not known. Save it as .csv, .xlsx or .sav.', data.file)
+        raise InputRefused(f'the kind of file "{path.suffix}" is not known. Save it as .csv, .xlsx, .sav, .dta '
+                           "or .parquet.", data.file)
     if not path.is_file():
         raise InputRefused("there is no such regular file. Check data.file.", data.file)
     if path.stat().st_size == 0:
         raise InputRefused("the file is empty. Export it again.", data.file)
-    return Source(path, data.file, kind, data.sheet, data.header_row, data.encoding)
+    return Source(path, data.file, kind, data.sheet, data.header_row or data.header_rows or 1, data.encoding,
+                  data.delimiter, data.decimal, data.header_row is not None, data.header_rows, data.id)
 
 
 def sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""SAV files: values, labels and the codes their author declared missing, by pyreadstat."""
+"""SAV and DTA files: values, labels and what their author declared missing, by pyreadstat."""
 
 from __future__ import annotations
 
@@ -30,21 +30,35 @@ def metadata(source: Source) -> Any:
 
 
 def read_sav(source: Source) -> Table:
-    """The file as it is: codes declared missing stay the codes they are."""
+    """The file as it is: codes declared missing stay the codes they are; Stata's .a to .z are empty and tagged."""
     stated = metadata(source).number_rows
     frame, meta = _parsed(source, user_missing=True)
     if stated is not None and 0 <= stated != len(frame):
         raise source.refused(f"holds {len(frame):,} rows where its header states {stated:,}: the file is cut short. "
                              "Export it again.")
+    names = list(meta.column_names)
+    columns, tagged = [], {}
+    for at, name in enumerate(names):
+        values = frame.iloc[:, at]
+        if name in meta.missing_user_values:
+            values, tagged[name] = _untagged(values)
+        columns.append(_column(values))
     return Table(
-        names=list(meta.column_names),
-        columns=[_column(frame.iloc[:, at]) for at in range(frame.shape[1])],
+        names=names,
+        columns=columns,
         lines=np.arange(1, len(frame) + 1),
         labels={name: label for name, label in meta.column_names_to_labels.items() if label},
         value_labels={name: {_value_text(value): str(label) for value, label in labels.items()}
                       for name, labels in meta.variable_value_labels.items()},
         missing={name: tuple(_range(one) for one in ranges) for name, ranges in meta.missing_ranges.items()},
-        row_word="row", largest=_LARGEST)
+        tagged=tagged, row_word="row", largest=_LARGEST)
+
+
+def _untagged(values: pd.Series) -> tuple[pd.Series, dict[str, np.ndarray]]:
+    """Numbers without Stata's extended missing values, and the rows of each of these."""
+    text = values.map(lambda value: isinstance(value, str)).to_numpy(bool)
+    tags = {f".{letter}": np.flatnonzero(values == letter) for letter in sorted(set(values[text]))}
+    return values.mask(text).astype(float), tags
 
 
 def _parsed(source: Source, **how: Any) -> tuple[pd.DataFrame, Any]:
@@ -53,12 +67,12 @@ def _parsed(source: Source, **how: Any) -> tuple[pd.DataFrame, Any]:
     if source.encoding:
         how["encoding"] = source.encoding.upper()
     try:
-        return pyreadstat.read_sav(str(source.path), **how)
+        return (pyreadstat.read_dta if source.kind == "dta" else pyreadstat.read_sav)(str(source.path), **how)
     except OSError:
         raise
     except Exception as error:          # the parser names its faults in many ways; all of them are the file's
-        raise source.refused(f"cannot be read as SAV ({' '.join(str(error).split())[:100]}). The file is damaged or "
-                             "of another kind: export it again, or save it as CSV.") from None
+        raise source.refused(f"cannot be read as {source.kind.upper()} ({' '.join(str(error).split())[:100]}). "
+                             "The file is damaged or of another kind: export it again, or save it as CSV.") from None
 
 
 def _column(values: pd.Series) -> pd.Series:

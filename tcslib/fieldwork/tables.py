@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 
 from tcslib.fieldwork import delimited, workbook
+from tcslib.fieldwork.encoding import encoding_of
 from tcslib.fieldwork.header import names_in
-from tcslib.fieldwork.source import Source
+from tcslib.fieldwork.sheethead import head_of
+from tcslib.fieldwork.source import Source, listed
+from tcslib.fieldwork.totals import without_totals
 
 MissingRange = tuple[float, float] | tuple[str, str]
 _CHUNK = 20_000          # records turned into columns at a time, so that a long file is never held as lists
@@ -35,7 +38,8 @@ class Table:
 
     ``names`` has "" for a column without one; ``columns`` are float64 where the file has numbers, else text with ""
     for an empty cell; ``lines`` is each record's line or row in the file. ``faulty`` holds spreadsheet cells that
-    came as empty and are not, by row and column.
+    came as empty and are not, by row and column. ``mark`` stands between the columns of a text file.
+    ``tagged`` has the rows of Stata's extended missing values by column and tag (``.a``).
     """
 
     names: list[str]
@@ -48,6 +52,8 @@ class Table:
     notes: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     faulty: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    mark: str = ","
+    tagged: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     row_word: str = "line"
     largest: float = np.inf
 
@@ -71,8 +77,9 @@ def number_text(value: float) -> str:
 
 def read_csv(source: Source) -> Table:
     """A CSV file: every cell text, every row as long as the header."""
-    delimited.check_encoding(source)
-    head, below = delimited.header(source)
+    encoding = encoding_of(source)
+    mark = delimited.mark_of(source, encoding)
+    head, below = delimited.header(source, encoding, mark)
     names = names_in(head.cells, source, f"line {head.line}")
     width = len(names)
     rows = delimited.whole(below, width)
@@ -96,10 +103,13 @@ def read_csv(source: Source) -> Table:
         if cells and not odd:
             for piece, column in zip(pieces, zip(*cells, strict=True), strict=True):
                 piece.append(texts_of(column))
-    delimited.check_shape(source, width, odd, last)
+    delimited.check_shape(source, mark, width, odd, last)
     columns = [pd.concat(piece, ignore_index=True) if piece else texts_of([]) for piece in pieces]
+    told = [Repair("encoding", encoding.detected, 0, ())] if encoding.detected else []
+    if mark != "," and not source.delimiter:
+        told.append(Repair("delimiter", "tab" if mark == "\t" else mark, 0, ()))
     return Table(names, columns, np.array(lines, dtype=np.int64),
-                 repairs=(*_logged("empty_row", empty), *_logged("line_break_in_cell", broken)))
+                 repairs=(*told, *_logged("empty_row", empty), *_logged("line_break_in_cell", broken)), mark=mark)
 
 
 def _logged(rule: str, lines: list[int]) -> tuple[Repair, ...]:
@@ -107,18 +117,22 @@ def _logged(rule: str, lines: list[int]) -> tuple[Repair, ...]:
 
 
 def read_xlsx(source: Source) -> Table:
-    """One sheet of a workbook, from the row below its header."""
+    """One sheet of a workbook, from the row below its header to the last respondent.
+
+    Hidden rows and columns are read like the others, because a filter left on must not drop a respondent.
+    """
     with workbook.opened(source) as archive:
         found = workbook.sheets(archive)
         sheet = workbook.chosen(source, found)
-        names = names_in(workbook.header_cells(source, archive, sheet), source, f"row {source.header_row}")
+        head = head_of(source, archive, sheet)
+        names = names_in(head.names, source, f"row {head.row}")
         workbook.check_intact(source, archive)
-        faulty = workbook.faulty_cells(archive, sheet)
-    faulty_rows = {row for row, _ in faulty}
+        seen = workbook.scan(archive, sheet)
+    faulty_rows = {row for row, _ in seen.faulty}
     rows, lines, empty, beyond = [], [], [], 0
     width = len(names)
     for line, row in enumerate(_sheet_rows(source, sheet.name), 1):
-        if line <= source.header_row:
+        if line <= head.row:
             continue
         if any(cell != "" for cell in row) or line in faulty_rows:
             rows.append((row + [""] * (width - len(row)))[:width])
@@ -126,12 +140,19 @@ def read_xlsx(source: Source) -> Table:
             beyond += any(cell != "" for cell in row[width:])
         else:
             empty.append(line)
+    totals = without_totals(source, names, rows, lines)
     inside = [line for line in empty if lines and line < lines[-1]]          # formatted rows below the data are none
+    hidden = tuple(s.name for s in found if not s.visible)
+    hidden_rows = [str(row) for row in seen.rows if row in set(lines)]
     notes = (f"{source.shown}: {beyond} rows have cells to the right of the last column name; they are not read.",)
+    told = [*head.told, *(("totals_row", said) for said in totals), *(("hidden_sheet", name) for name in hidden),
+            *(("hidden_rows", listed(hidden_rows, 3)) for _ in hidden_rows[:1]),
+            *(("hidden_columns", listed(seen.columns, 3)) for _ in seen.columns[:1])]
     return Table(names, [_cells(column) for column in zip(*rows, strict=True)] if rows else [texts_of([])] * width,
-                 np.array(lines, dtype=np.int64), repairs=_logged("empty_row", inside),
-                 notes=notes if beyond else (), hidden=tuple(s.name for s in found if not s.visible),
-                 faulty=faulty, row_word="cell", largest=_EXCEL_DIGITS)
+                 np.array(lines, dtype=np.int64),
+                 repairs=(*(Repair(rule, said, 0, ()) for rule, said in told), *_logged("empty_row", inside)),
+                 notes=notes if beyond else (), hidden=hidden, faulty=seen.faulty, row_word="cell",
+                 largest=_EXCEL_DIGITS)
 
 
 def _sheet_rows(source: Source, sheet: str) -> list[list[Any]]:

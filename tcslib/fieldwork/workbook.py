@@ -25,6 +25,8 @@ _BLOCK = 1 << 22
 _ERROR = re.compile(rb'<(?:\w+:)?c\s([^>]*\bt="e"[^>]*)>.*?<(?:\w+:)?v>([^<]*)<', re.DOTALL)
 _NO_VALUE = re.compile(rb"<(?:\w+:)?c\s([^>]*)>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
                        rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>")
+_HIDDEN = re.compile(rb'<(?:\w+:)?(row|col)\s([^>]*\bhidden="(?:1|true)"[^>]*)>')
+_NUMBERS = re.compile(rb'\b(r|min|max)="([0-9]+)"')
 _ADDRESS = re.compile(rb'\br="([A-Z]+[0-9]+)"')
 
 
@@ -74,7 +76,7 @@ def sheets(archive: zipfile.ZipFile) -> list[Sheet]:
     book, parts = _book(archive)
     out = []
     for element in ElementTree.fromstring(archive.read(book)).iter():
-        if _tag(element) == "sheet":
+        if tag(element) == "sheet":
             kind, part = parts[next(v for k, v in element.attrib.items() if k.endswith("}id"))]
             if kind == "worksheet":
                 out.append(Sheet(element.attrib["name"], part, element.attrib.get("state", "visible") == "visible"))
@@ -96,54 +98,18 @@ def chosen(source: Source, found: list[Sheet]) -> Sheet:
     return next(s for s in found if s.visible)
 
 
-def header_cells(source: Source, archive: zipfile.ZipFile, sheet: Sheet) -> list[str]:
-    """The texts of the header row, from column A on."""
-    cells: dict[int, str] = {}
-    shared: dict[int, int] = {}
-    for row in _rows(archive, sheet, source.header_row):
-        for number, cell in enumerate(e for e in row if _tag(e) == "c"):
-            at = _position(cell.attrib["r"])[1] if "r" in cell.attrib else number
-            value = "".join(v.text or "" for v in cell if _tag(v) == "v")
-            if cell.get("t") == "s":
-                shared[at] = int(value)
-            else:
-                cells[at] = _text(cell) if cell.get("t") == "inlineStr" else value
-    if shared:
-        texts = _strings(archive, set(shared.values()))
-        cells |= {at: texts[index] for at, index in shared.items()}
-    if not any(text.strip() for text in cells.values()):
-        raise source.refused("the column names are expected here, and there are none. Correct data.header_row or "
-                             f"data.sheet (it reads the sheet {sheet.name}).", f"row {source.header_row}")
-    return [cells.get(at, "") for at in range(max(cells) + 1)]
-
-
-def _strings(archive: zipfile.ZipFile, wanted: set[int]) -> dict[int, str]:
+def strings(archive: zipfile.ZipFile, wanted: set[int]) -> dict[int, str]:
     """The shared strings of those numbers, reading no further than the last of them."""
     part = next(target for kind, target in _book(archive)[1].values() if kind == "sharedStrings")
     texts: dict[int, str] = {}
     with archive.open(part) as file:
-        for index, element in enumerate(e for _, e in ElementTree.iterparse(file) if _tag(e) == "si"):
+        for index, element in enumerate(e for _, e in ElementTree.iterparse(file) if tag(e) == "si"):
             if index in wanted:
-                texts[index] = _text(element)
+                texts[index] = text(element)
             if len(texts) == len(wanted):
                 break
             element.clear()
     return texts
-
-
-def _rows(archive: zipfile.ZipFile, sheet: Sheet, wanted: int) -> Iterator[ElementTree.Element]:
-    """The row of that number, if the sheet has it."""
-    at = 0
-    with archive.open(sheet.part) as file:
-        for _, element in ElementTree.iterparse(file):
-            if _tag(element) != "row":
-                continue
-            at = int(element.get("r", at + 1))
-            if at == wanted:
-                yield element
-            if at >= wanted:
-                return
-            element.clear()
 
 
 def check_intact(source: Source, archive: zipfile.ZipFile) -> None:
@@ -153,14 +119,21 @@ def check_intact(source: Source, archive: zipfile.ZipFile) -> None:
         raise source.refused(f"the workbook is damaged (its part {quoted(broken)}). Save it again.")
 
 
-def faulty_cells(archive: zipfile.ZipFile, sheet: Sheet) -> dict[tuple[int, int], str]:
-    """Cells that parsers hand over as if they were empty: errors, and formulas nobody has calculated.
+class Scan(NamedTuple):
+    """What a parser of the sheet does not tell.
 
-    Returns
-    -------
-    ``{(row from 1, column from 0): what is wrong and what to do}``
+    ``faulty``: cells handed over as if they were empty, errors and formulas nobody has calculated, by row from 1 and
+    column from 0, with what to do. ``rows`` and ``columns``: what the sheet hides, as it names them.
     """
-    out: dict[tuple[int, int], str] = {}
+
+    faulty: dict[tuple[int, int], str]
+    rows: list[int]
+    columns: list[str]
+
+
+def scan(archive: zipfile.ZipFile, sheet: Sheet) -> Scan:
+    """The sheet's own text searched for what a parser passes over."""
+    out = Scan({}, [], [])
     with archive.open(sheet.part) as file:
         rest = b""
         while block := file.read(_BLOCK):
@@ -173,11 +146,18 @@ def faulty_cells(archive: zipfile.ZipFile, sheet: Sheet) -> dict[tuple[int, int]
                       for m in _NO_VALUE.finditer(block) if b't="str"' not in m[1]]
             for attributes, what in found:
                 if address := _ADDRESS.search(attributes):
-                    out[_position(address[1].decode())] = what
+                    out.faulty[position(address[1].decode())] = what
+            for what_hides, attributes in _HIDDEN.findall(block) if b"hidden=" in block else ():
+                said = dict(_NUMBERS.findall(attributes))
+                if what_hides == b"row" and b"r" in said:
+                    out.rows.append(int(said[b"r"]))
+                elif what_hides == b"col":
+                    columns = range(int(said[b"min"]), min(int(said[b"max"]), 1_000) + 1)
+                    out.columns.extend(column_letters(number - 1) for number in columns)
     return out
 
 
-def _position(address: str) -> tuple[int, int]:
+def position(address: str) -> tuple[int, int]:
     """(17, 2) for C17: the row from 1, the column from 0."""
     letters = address.rstrip("0123456789")
     column = 0
@@ -196,13 +176,14 @@ def column_letters(number: int) -> str:
     return out
 
 
-def _tag(element: ElementTree.Element) -> str:
+def tag(element: ElementTree.Element) -> str:
+    """The element's name without its namespace."""
     return str(element.tag).rpartition("}")[2]
 
 
-def _text(element: ElementTree.Element) -> str:
+def text(element: ElementTree.Element) -> str:
     """The text of a string with its runs, without the reading aids (``rPh``) some Asian workbooks hold."""
-    return "".join((e.text or "") if _tag(e) == "t" else _text(e) for e in element if _tag(e) != "rPh")
+    return "".join((e.text or "") if tag(e) == "t" else text(e) for e in element if tag(e) != "rPh")
 
 
 def _book(archive: zipfile.ZipFile) -> tuple[str, dict[str, tuple[str, str]]]:

@@ -18,11 +18,7 @@ def write_tables(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
 
     Text is written as text, whatever it begins with: no cell becomes a formula or a link.
     """
-    import xlsxwriter
-
-    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False,
-                                           "strings_to_numbers": False, "nan_inf_to_errors": False})
-    book.set_properties({"created": _FIXED})
+    book = _book(path)
     bold, wrap = book.add_format({"bold": True}), book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
     used: set[str] = {"history"}          # a name the spreadsheet keeps for itself
     for name, table in tables.items():
@@ -44,6 +40,30 @@ def write_tables(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
         book.add_worksheet("empty")
     book.close()
     _rezip(path)
+
+
+def write_sheets(path: Path, sheets: Mapping[str, Any]) -> None:
+    """Frames as sheets, column names in the first row, ready to be read back; text is text here too."""
+    book = _book(path)
+    bold = book.add_format({"bold": True})
+    for name, frame in sheets.items():
+        sheet = book.add_worksheet(name)
+        sheet.freeze_panes(1, 1)
+        for at, column in enumerate(frame):
+            _write(sheet, 0, at, str(column), bold)
+            for down, value in enumerate(frame[column].tolist(), 1):
+                _write(sheet, down, at, value)
+    book.close()
+    _rezip(path)
+
+
+def _book(path: Path) -> Any:
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False,
+                                           "strings_to_numbers": False, "nan_inf_to_errors": False})
+    book.set_properties({"created": _FIXED})
+    return book
 
 
 def _write(sheet: Any, row: int, at: int, value: Any, style: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``tcs demo``, ``tcs check``, ``tcs run``, ``tcs lab``."""
+"""The command line: ``tcs demo``, ``tcs check``, ``tcs run``, ``tcs report``, ``tcs lab``."""
 
 from __future__ import annotations
 
@@ -93,6 +93,23 @@ def check_study(path: str) -> str:
 def check(study: StudyName) -> None:
     """Check a study's parameters and the columns of its data, without running it."""
     print(f"{check_study(study_path(study))}: no faults found.")
+
+
+@app.command()
+def report(study: StudyName, data: Annotated[bool, typer.Option("--data", help="cleaned data as SAV, CSV and XLSX, "
+                                                                 "to data/processed")] = False,
+           out: Out = None) -> None:
+    """Make more of a finished run: its cleaned data with weights and scores."""
+    if not data:
+        raise InputRefused("nothing is asked for. Say --data.", f"tcs report {study}")
+    from tcslib.run.export import export_data
+    from tcslib.study.load import load
+
+    loaded = load(study_path(study))
+    check_out(out, loaded.root)
+    base = (out or loaded.root).resolve()
+    for path in export_data(loaded, base / "data" / "processed" / loaded.params.client / loaded.params.wave):
+        print(path, flush=True)
 
 
 @app.command()

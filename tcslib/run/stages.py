@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from tcslib.errors import InputRefused, TcsError
 from tcslib.report.context import Context
@@ -99,10 +100,12 @@ class Stage:
         return [as_wave(run) for run in earlier_runs(self.study, base)]
 
     def save(self, name: str, value: Any) -> None:
-        """Leave something for the stages after this one: responses, or what JSON can hold."""
+        """Leave something for the stages after this one: responses, a table, or what JSON can hold."""
         folder = self.study.root / self._out
         if isinstance(value, Responses):
             save_responses(folder / name, value)
+        elif isinstance(value, pd.DataFrame):
+            value.to_parquet(folder / f"{name}.parquet")
         else:
             write_json(folder / f"{name}.json", value)
 
@@ -116,6 +119,8 @@ class Stage:
         for folder in [before, *(before.parent / s for s in STAGES)]:
             if (folder / name).is_dir():
                 return load_responses(folder / name)
+            if (folder / f"{name}.parquet").exists():
+                return pd.read_parquet(folder / f"{name}.parquet")
             if (folder / f"{name}.json").exists():
                 return read_json(folder / f"{name}.json")
         raise InputRefused(f'no earlier stage left "{name}". Run the chain again with `tcs run`.', self._in)

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from tcslib.study.questionnaire import Scale
 
+TAG = re.compile(r"\.[a-z]\Z")          # Stata's extended missing values
 NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?\Z")
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 WAVE = re.compile(r"[12][0-9]{3}(?:Q[1-4]|H[12]|-(?:0[1-9]|1[0-2]))?\Z")
@@ -56,6 +57,8 @@ def _number_key(value: Any) -> Any:
     if isinstance(value, dict):
         seen: dict[float, str] = {}
         for key in value:
+            if TAG.match(str(key)):
+                continue
             if not NUMBER.match(str(key)):
                 raise ValueError(f'"{key}" is not a number. Missing codes are numbers with a word: {{98: dont_know}}.')
             if seen.setdefault(float(key), key) != key:
@@ -153,8 +156,12 @@ class DataParams(Section):
     file: Name
     id: str = Field("", description="column that names the respondent; without it the row number does")
     sheet: str = Field("", description="XLSX: name of the sheet, default the first visible one")
-    header_row: int = Field(1, ge=1, le=100, description="line or row that holds the column names")
+    header_row: int | None = Field(None, ge=1, le=100, description="line or row that holds the column names, the lower "
+                                   "one of two; default the first, below an XLSX sheet's title")
+    header_rows: Literal[1, 2] | None = Field(None, description="XLSX: 2 when a row of groups stands above the names")
     encoding: Literal["utf-8", "gb18030", "utf-16", "big5", "cp1252"] | None = None
+    delimiter: Literal["", ",", ";", "tab", "|"] = Field("", description="CSV: what stands between the columns")
+    decimal: Literal["", ".", ","] = Field("", description="what stands before decimals where numbers are text")
 
 
 class DesignParams(Section):
@@ -273,3 +280,12 @@ class StudyParams(Section):
     compare: CompareParams = CompareParams()
     changes: dict[Name, ChangeParams] = Field({}, description="questions that changed since the wave before")
     report: ReportParams = ReportParams()
+
+    def codes(self, item: str) -> dict[str, str]:
+        """The missing codes of an item: its own where it states them, else the study's."""
+        own = self.items[item].missing_codes if item in self.items else None
+        return self.missing_codes if own is None else own
+
+    def tags(self, item: str) -> dict[str, str]:
+        """Those of them that are Stata's extended missing values, ``.a`` to ``.z``."""
+        return {code: kind for code, kind in self.codes(item).items() if TAG.match(code)}

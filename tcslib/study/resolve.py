@@ -136,9 +136,10 @@ def resolve_questionnaire(params: StudyParams, model: Model, refuse: Refuse) -> 
                           "Drop `nps`, or correct the item's scale.")
         base = dict(known.get(name, {}))
         scale = own.scale or base.pop("scale", None) or params.scale
-        codes = params.missing_codes if own.missing_codes is None else own.missing_codes
         out[name] = Item(name, Scale.parse(scale), _wording(own.text, base), own.reversed,
-                         own.asked_if or base.get("asked_if", ""), {float(code): word for code, word in codes.items()})
+                         own.asked_if or base.get("asked_if", ""),
+                         {float(code): word for code, word in params.codes(name).items()
+                          if code not in params.tags(name)})
     _check_codes(params, out, refuse)
     return out
 
