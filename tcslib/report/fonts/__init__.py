@@ -1,0 +1,48 @@
+"""The Chinese font that ships: known to matplotlib under a name of its own, and the glyphs a page carries with it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+FILE, FAMILY = Path(__file__).parent / "tcs-sans-sc.ttf", "TCS Sans SC"
+_HAN = "\u2e80"          # from here on no Latin font helps
+
+
+@cache
+def register() -> str:
+    """Make the font known to matplotlib; returns its family."""
+    from matplotlib import font_manager
+
+    font_manager.fontManager.addfont(FILE)
+    return FAMILY
+
+
+def embedded(text: str) -> str:
+    """An ``@font-face`` rule with the glyphs of a text beyond ASCII; empty for a text without Chinese.
+
+    A character the shipped font lacks, a rare name say, is left to the reader's own fonts, which come first anyway.
+    The same text gives the same bytes.
+    """
+    if max(text, default="") < _HAN:
+        return ""
+    face = base64.b64encode(woff(ord(c) for c in set(text) if not c.isascii())).decode("ascii")
+    return f'@font-face{{font-family:"{FAMILY}";src:url(data:font/woff;base64,{face}) format("woff")}}'
+
+
+def woff(characters: Iterable[int]) -> bytes:
+    """The font cut down to these code points, as far as it has them."""
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(FILE, recalcTimestamp=False)
+    subsetter = Subsetter(Options(layout_features=[], hinting=False))
+    subsetter.populate(unicodes=sorted(characters))
+    subsetter.subset(font)
+    font.flavor = "woff"
+    made = io.BytesIO()
+    font.save(made)
+    return made.getvalue()
