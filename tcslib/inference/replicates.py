@@ -92,11 +92,6 @@ class Replicates:
         for start in range(0, len(self.chunks()), chunks_at_once):
             yield range(start, min(start + chunks_at_once, len(self.chunks())))
 
-    def describe(self) -> str:
-        """The settings a reviewer needs to draw them again."""
-        name = {"simple": "bootstrap", "rao_wu": "Rao–Wu bootstrap"}[self.kind]
-        return f"{self.count:,} {name} replicates, seed {self.seed}"
-
 
 def replicate(responses: Responses, count: int = 2000, seed: int = 20260930, *, memory_mb: int = 500,
               workers: int = 1, where: str = "study") -> Replicates:

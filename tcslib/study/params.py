@@ -224,6 +224,13 @@ class CompareParams(Section):
     segments: Columns = []
 
 
+class CategoryParams(Section):
+    """A background column as readers see it; results.json keeps the data's own words."""
+
+    label: Words = Field({}, description="what the column tells, such as region")
+    values: dict[str, Words] = Field({}, description="its values as readers see them")
+
+
 class ReportParams(Section):
     """What the page shows."""
 
@@ -256,4 +263,5 @@ class StudyParams(Section):
     plan: PlanParams = PlanParams()
     fieldwork: FieldParams = FieldParams()
     compare: CompareParams = CompareParams()
+    categories: dict[Name, CategoryParams] = Field({}, description="background columns as readers see them")
     report: ReportParams = ReportParams()

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tcslib.errors import RunFailed
+from tcslib.report.fonts import embedded
 from tcslib.report.records import MIME
 from tcslib.report.wording import Words
 
@@ -122,7 +123,7 @@ class PageBuilder:
             self.dropped.append(f"{notebook}: a record that is no table, figure or finding")
             return Markup("")
         extra: dict[str, Any] = {"number": "", "anchor": "", "wide": "", "narrow": "", "many": False, "snug": False,
-                                 "settings": self._sentence(record.get("settings", ""))}
+                                 "settings": self.words.ended(record.get("settings", ""))}
         if kind in self._count:
             self._count[kind] += 1
             extra["number"] = self.words(f"page.{kind}", number=self._count[kind])
@@ -135,10 +136,6 @@ class PageBuilder:
             extra["many"] = len(record["columns"]) >= WIDE_TABLE
             extra["snug"] = not extra["many"] and least_width(record) >= PHONE
         return Markup(self.templates.get_template("record.html.j2").render(r=record, **extra))
-
-    def _sentence(self, text: str) -> str:
-        """The text with a full stop at its end, unless it ends as a sentence does."""
-        return text if not text or text[-1] in ".!?。！？…" else text + self.words("format.sentence_join").strip()
 
     def code(self, cell: Mapping[str, Any]) -> Markup:
         """Keep a cell's code for the fold that follows; the cells that open and close a stage show nothing."""
@@ -267,4 +264,5 @@ def build_page(words: Words, notebooks: Sequence[Path], values: Mapping[str, Any
     html = builder.templates.get_template("page.html.j2").render(
         **values, s=values["summary"], lang={"en": "en", "zh": "zh-Hans"}[words.language], css=css, foot=Markup(foot),
         chapters=chapters)
-    return html, builder.dropped
+    # what the page shows decides which glyphs it carries, so they come last
+    return html.replace("</style>", f"{embedded(html)}</style>", 1), builder.dropped

@@ -31,18 +31,19 @@ def paths(context: Context, fit: PlsFit) -> View:
     clear = table[table["reading"] != "unclear"]
     into = clear[clear["target"] == fit.model.target].sort_values("estimate", ascending=False)
     drivers = words.listed(
-        [f"{context.label(r['source'])} ({words.number(r['estimate'], 2)})" for _, r in into.iterrows()]
+        [words("format.named", name=context.label(r["source"]), value=words.number(r["estimate"], 2))
+         for _, r in into.iterrows()]
     )
 
     blanks = {"clear": words.number(len(clear), 0), "paths": words.number(len(table), 0), "drivers": drivers,
               "target": context.label(fit.model.target), "ci": context.ci()}
-    settings = context.settings(fit.inference, fit.describe())
+    settings = context.settings(fit.inference, context.estimation(fit))
     columns = [Column(words("head.path"), names, "left"), context.column("coefficient", table["estimate"], "coef"),
                context.interval_column(table), context.column("f2", table["f2"], "coef"),
                Column(words("head.reading"), [words(f"reading.{r}") for r in table["reading"]], "left")]
     answer = Finding(words("structure.answer" if len(into) else "structure.answer_none", **blanks), "answer")
     records = table.rename(columns={"method": "interval"})[["source", "target", "estimate", "se", "low", "high", "f2"]]
-    listed = context.table("paths", table, columns, words("settings.reading") + " " + settings, blanks)
+    listed = context.table("paths", table, columns, words.sentences(words("settings.reading"), settings), blanks)
     return View([answer, *diagram(context, fit).shown, listed],
                 {"paths": records.to_dict("records")})
 
@@ -66,10 +67,10 @@ def diagram(context: Context, fit: PlsFit) -> View:
               "unclear": words.number(unclear.sum(), 0)}
     kind = "title_none" if not into else {0: "title_all", 1: "title_one"}.get(int(unclear.sum()), "title")
     alt = words("figure.diagram.alt", constructs=words.number(len(labels), 0), paths=words.number(len(table), 0),
-                strongest="; ".join(routes[k] for k in strongest[:3]) or words("settings.none"),
-                unclear="; ".join(r for r, u in zip(routes, unclear, strict=True) if u) or words("settings.none"),
+                strongest=words.series(routes[k] for k in strongest[:3]) or words("settings.none"),
+                unclear=words.series(r for r, u in zip(routes, unclear, strict=True) if u) or words("settings.none"),
                 target=labels[target], r2=words.number(explained.get(target), 2))
-    title, settings = words(f"figure.diagram.{kind}", **blanks), context.settings(fit.inference, fit.describe())
+    title, settings = words(f"figure.diagram.{kind}", **blanks), context.settings(fit.inference, context.estimation(fit))
     return View([Figure("diagram", title, words("figure.diagram.sub"), wide, narrow, alt, settings, table)])
 
 
@@ -81,7 +82,7 @@ def explained(context: Context, fit: PlsFit) -> View:
     target = table.set_index("construct").loc[fit.model.target] if fit.model.target in set(table["construct"]) else None
     blanks = {"target": context.label(fit.model.target),
               "share": words.share(target["estimate"]) if target is not None else words.number(None)}
-    settings = context.settings(fit.inference, fit.describe())
+    settings = context.settings(fit.inference, context.estimation(fit))
     total = fit.total_effects(fit.model.target)
     effect_columns = [Column(words("head.construct"), [context.label(c) for c in total["source"]], "left"),
                       context.column("total_effect", total["estimate"], "coef"), context.interval_column(total)]
@@ -133,7 +134,7 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
                context.column("score", table["estimate"], "score"), context.interval_column(table, 1),
                context.column("se", table["se"], "coef"), context.column("se_fixed", table["se_fixed"], "coef")]
-    settings = context.settings(index.scores, index.fit.describe(), words("settings.two_se"))
+    settings = context.settings(index.scores, context.estimation(index.fit), words("settings.two_se"))
 
     def paint(axes: Any, narrow: bool) -> None:
         y = np.arange(len(order))
@@ -162,8 +163,8 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     middle = median.table("median").iloc[0]
     sentence = words("structure.median", target=context.label(target), median=words.number(middle["estimate"], 1),
                      interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
-    values = "; ".join(f"{context.label(r['construct'])} {words.number(r['estimate'], 1)}, "
-                       f"{words.interval(r['low'], r['high'], 1)}" for _, r in order.iterrows())
+    values = words.series(words("figure.scores.point", name=context.label(r["construct"]), value=words.number(
+        r["estimate"], 1), interval=words.interval(r["low"], r["high"], 1)) for _, r in order.iterrows())
     alt = words("figure.scores.alt", **blanks, values=values)
     figure = context.figure("scores", order, paint, 50 + 30 * len(order), alt, settings, blanks)
     return View([figure, context.table("scores", table, columns, settings, blanks), Finding(sentence)],
@@ -194,7 +195,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
             ],
         ),
     ]
-    settings = context.settings(found.inference, found.index.fit.describe(), words("settings.gain", **blanks))
+    settings = context.settings(found.inference, context.estimation(found.index.fit), words("settings.gain", **blanks))
     shown: list[Any] = [_map(context, table, first, settings, blanks),
                         context.table("priorities", table, columns, settings, blanks, folded=True)]
     actions = [{"construct": r["construct"], "label": context.label(r["construct"]),
@@ -235,7 +236,7 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
                           fontweight="bold" if own else 400,
                           bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75})
 
-    alt = words("figure.priorities.alt", **blanks, values="; ".join(
-        f"{context.label(r['construct'])}: {words.number(r['performance'], 1)}, {words.number(r['gain'], 1, True)}"
-        for _, r in table.iterrows()))
+    alt = words("figure.priorities.alt", **blanks, values=words.series(
+        words("figure.priorities.point", name=context.label(r["construct"]), score=words.number(r["performance"], 1),
+              gain=words.number(r["gain"], 1, True)) for _, r in table.iterrows()))
     return context.figure("priorities", table, paint, (400, 380), alt, settings, blanks)
