@@ -96,6 +96,13 @@ def clean_svg(svg: str, prefix: str, width: float, height: float) -> str:
     return re.sub(r"\s*\n\s*", "\n", svg).strip()
 
 
+def name_y(axes: Any, text: str, language: str) -> None:
+    """Name the vertical axis: along it, or above it where letters are not to lie on their side."""
+    if language == "zh":
+        axes.set_title(text, loc="left", color=INK3)
+    axes.set_ylabel("" if language == "zh" else text)
+
+
 def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estimate", low: str = "low",
               high: str = "high", color: str = ACCENT, marker: str = "o", size: float = 7) -> None:
     """Estimates as dots with capped 95% intervals, one per row, at heights ``y``."""

@@ -12,6 +12,7 @@ from scipy import special
 
 from tcslib.index.importance import FIRST, RISE
 from tcslib.report.context import Context
+from tcslib.report.wording import Words
 
 POWER = 0.8
 HIGH, FAIR = 0.95, 0.80          # shares of replicates from which a priority's place is called sure, fairly sure
@@ -83,8 +84,15 @@ def _action(context: Context, action: Mapping[str, Any], top: float) -> dict[str
             "gain": words.number(action["gain"], 1, True),
             "interval": words.interval(action["low"], action["high"], 1, True),
             "reruns": words("summary.reruns" if action["among_first"] else "summary.reruns_place",
-                            count=words.share(certainty).removesuffix("%")),
+                            count=_count(words, certainty)),
             "mini": mini_interval(action["gain"], action["low"], action["high"], top)}
+
+
+def _count(words: Words, share: float) -> str:
+    """A share as a count of 100."""
+    said = words.share(share).removesuffix("%")
+    sign = {"<": "format.under", ">": "format.over"}.get(said[0])
+    return words(sign, count=said[1:]) if sign else said
 
 
 def _nice(value: float) -> float:

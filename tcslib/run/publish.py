@@ -160,11 +160,13 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
           before: list[Path]) -> tuple[str, list[str]]:
     context = Context(study)
     words, software = context.words, made_of["software"]
+    comma = words("format.comma")
     (file, data), = made_of["data"].items()
     provenance = [
-        (words("provenance.report"), words.parted([f"{study.params.client}-{study.params.wave}-{found['version']}", found["id"]])),
-        (words("provenance.data"), words.parted([file, f"sha256 {data}"])),
-        (words("provenance.settings"), words.parted(sorted({study.path, *study.origins.values()}))),
+        (words("provenance.report"), comma.join([f"{study.params.client}-{study.params.wave}-{found['version']}", found["id"]])),
+        (words("provenance.data"), comma.join([file, f"sha256 {data}"])),
+        (words("provenance.settings"), words.parted(sorted(
+            {study.path, *study.origins.values()}, key=lambda name: (name.startswith("--"), name)))),
         (words("provenance.code"), words("provenance.program", version=software.get("tcslib", _version()),
                                          sha=made_of["library"][:12])),
         (words("provenance.reuse"), words("provenance.software", python=made_of["python"], platform=made_of["platform"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,10 +15,12 @@ _HAN = "\u2e80"          # from here on no Latin font helps
 
 @cache
 def register() -> str:
-    """Make the font known to matplotlib; returns its family."""
-    from matplotlib import font_manager
+    """Make the font known to matplotlib, for bold letters too: Chinese ones are as wide; returns its family."""
+    from matplotlib.font_manager import fontManager
 
-    font_manager.fontManager.addfont(FILE)
+    fontManager.addfont(FILE)
+    regular = next(font for font in reversed(fontManager.ttflist) if font.name == FAMILY)
+    fontManager.ttflist.append(replace(regular, weight=700))
     return FAMILY
 
 

@@ -67,7 +67,7 @@ class PageBuilder:
     def templates(self) -> Environment:
         """Templates that escape everything not marked as safe here."""
         env = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-        env.globals["words"] = self.words
+        env.globals["words"], env.tests["brief"] = self.words, brief
         return env
 
     def chapter(self, path: Path) -> Chapter:
@@ -165,16 +165,28 @@ def formula(latex: str, block: bool) -> Markup:
     return Markup(nh3.clean(made, tags=_MATH_TAGS, attributes={"*": _MATH_ATTRIBUTES}))
 
 
+def brief(cell: str) -> bool:
+    """Whether it is Chinese and too short to be parted; elsewhere lines break between words anyway."""
+    return len(cell) <= 8 and max(cell, default="") >= "\u4e00"
+
+
 def least_width(table: Mapping[str, Any]) -> float:
-    """Pixels a table needs at least: columns of numbers are not broken, text and headings between words only."""
+    """Pixels a table needs at least: columns of numbers are not broken, text and headings between words only.
+
+    Chinese breaks between any two characters, in headings after punctuation only, and where it is short not at all.
+    """
     def wide(text: str) -> float:
         return sum(14.0 if ord(c) >= 0x2E80 else 7.5 for c in text)
+
+    def pieces(text: str, heading: bool) -> list[str]:
+        parts = re.split(r"\s|(?=（)|(?<=[，、；：。）])", text)
+        return [p if heading or brief(p) or p.isascii() else p[:4] for p in parts]
 
     total = 0.0
     for at, column in enumerate(table["columns"]):
         cells = [row[at] for row in table["rows"]]
-        parts = [w for c in cells for w in c.split()] if column["align"] == "left" or not at else cells
-        total += 8 + max(map(wide, [*column["head"].split(), *parts]), default=0)
+        parts = [p for c in cells for p in pieces(c, not at)] if column["align"] == "left" or not at else cells
+        total += 8 + max(map(wide, [*pieces(column["head"], True), *parts]), default=0)
     return total
 
 

@@ -100,7 +100,7 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
     """Loyalty by level of satisfaction: straight, or bent?"""
     if found is None:
         return View([Finding(context.words("loyalty.no_curve"))])
-    from tcslib.report.plots import ACCENT, INK2, TINT, sns
+    from tcslib.report.plots import ACCENT, INK2, TINT, name_y, sns
 
     words, table, terms = context.words, found.table(), found.terms().set_index("term")
     shown = table[table["n"] >= context.min_cell]
@@ -118,8 +118,8 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
         axes.errorbar(at, y, yerr=[y - shown["low"], shown["high"] - y], fmt="o", color=INK2, elinewidth=1.6, capsize=4,
                       markersize=5, markerfacecolor="white", markeredgewidth=1.5)
         axes.set(xlabel=words("figure.curve.x", name=context.label(satisfaction)),
-                 ylabel=words("figure.curve.y", name=context.label(loyalty)),
                  ylim=(max(0, float(np.nanmin(shown["low"])) - 5), min(102, float(np.nanmax(shown["high"])) + 5)))
+        name_y(axes, words("figure.curve.y", name=context.label(loyalty)), words.language)
         axes.grid(axis="y", color="#dfe3e8", linewidth=1)
 
     cells = [[words("format.hidden")] * 3 if n < context.min_cell else

@@ -207,7 +207,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
 
 
 def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: str, blanks: dict[str, str]) -> Figure:
-    from tcslib.report.plots import ACCENT, INK2, INK3, beside, sns
+    from tcslib.report.plots import ACCENT, INK2, INK3, beside, name_y, sns
 
     words = context.words
     rank = {name: i + 1 for i, name in enumerate(first["construct"])}
@@ -226,8 +226,8 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
         y0, y1 = min(0, table["gain_low"].min()) - 0.1, table["gain_high"].max() * 1.18
         axes.axvline(cross[0], color=INK3, linewidth=1, linestyle=(0, (2, 3)))
         axes.axhline(cross[1], color=INK3, linewidth=1, linestyle=(0, (2, 3)))
-        axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=words("figure.priorities.x", low=words.number(x0, 0)),
-                 ylabel=words("figure.priorities.y", **blanks))
+        axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=words("figure.priorities.x", low=words.number(x0, 0)))
+        name_y(axes, words("figure.priorities.y", **blanks), words.language)
         texts = [f"{rank[c]} {context.label(c)}" if c in rank else context.label(c) for c in table["construct"]]
         places = beside(axes, table["performance"], table["gain"], texts)
         for (_, row), text, place in zip(table.iterrows(), texts, places, strict=True):
