@@ -287,7 +287,7 @@ client: ../acme
 wave: third
 scal: 1-10
 nps: 5
-language: zh
+language: de
 data: {file: data/raw/acme/answrs.csv, id: id}
 model:
   constructs: {A: [A1, A2], B: [B1, B2], C: []}
@@ -492,8 +492,6 @@ def test_a_column_has_one_use(faults: Any) -> None:
 
 
 def test_not_available_yet(faults: Any) -> None:
-    line, = faults(language="zh")
-    assert "language: reports in Chinese are not available in this version. Write en." in line
     line, = faults(compare={"previous": "2026Q2"})
     assert "compare.previous: comparing waves is not available in this version. Drop the line." in line
 

@@ -67,7 +67,8 @@ def _also(context: Context, results: Mapping[str, Any]) -> list[str]:
         if row["difference"] is not None:
             low, high = row["difference_low"], row["difference_high"]
             clear = low is not None and (low > 0 or high < 0)
-            blanks = {"name": context.study.category(brand, row["group"]), "difference": words.number(row["difference"], 1, True),
+            blanks = {"name": context.study.category(brand, row["group"]),
+                      "difference": words.number(row["difference"], 1, True),
                       "interval": words.interval(low, high, 1, True)}
             out.append(words("summary.rival_clear", **blanks) if clear else words("summary.rival_unclear", **blanks))
     if nps := results.get("nps"):
@@ -91,8 +92,9 @@ def _action(context: Context, action: Mapping[str, Any], top: float) -> dict[str
 def _count(words: Words, share: float) -> str:
     """A share as a count of 100."""
     said = words.share(share).removesuffix("%")
-    sign = {"<": "format.under", ">": "format.over"}.get(said[0])
-    return words(sign, count=said[1:]) if sign else said
+    if said[0] in "<>":
+        return words("format.under" if said[0] == "<" else "format.over", count=said[1:])
+    return said
 
 
 def _nice(value: float) -> float:

@@ -163,7 +163,8 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
     comma = words("format.comma")
     (file, data), = made_of["data"].items()
     provenance = [
-        (words("provenance.report"), comma.join([f"{study.params.client}-{study.params.wave}-{found['version']}", found["id"]])),
+        (words("provenance.report"),
+         comma.join([f"{study.params.client}-{study.params.wave}-{found['version']}", found["id"]])),
         (words("provenance.data"), comma.join([file, f"sha256 {data}"])),
         (words("provenance.settings"), words.parted(sorted(
             {study.path, *study.origins.values()}, key=lambda name: (name.startswith("--"), name)))),
@@ -198,7 +199,8 @@ def changes(context: Context, before: Path, found: Mapping[str, Any], made_of: M
         out.append(words("provenance.change.library"))
     if names := changed_keys({**old["software"], "Python": old["python"]},
                              {**made_of["software"], "Python": made_of["python"]}):
-        out.append(words("provenance.change.software", names=words.parted([*names[:8], *(["…"] if len(names) > 8 else [])])))
+        few = [*names[:8], *(["…"] if len(names) > 8 else [])]
+        out.append(words("provenance.change.software", names=words.parted(few)))
     if old["platform"] != made_of["platform"]:
         out.append(words("provenance.change.other"))
     was, now = read_json(before / "results.json")["index"]["score"], found["index"]["score"]

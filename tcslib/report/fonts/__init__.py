@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import string
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -11,6 +12,7 @@ from pathlib import Path
 
 FILE, FAMILY = Path(__file__).parent / "tcs-sans-sc.ttf", "TCS Sans SC"
 _HAN = "\u2e80"          # from here on no Latin font helps
+_PRINTABLE = string.printable.strip()          # digits are to stand beside Chinese in one face
 
 
 @cache
@@ -25,14 +27,14 @@ def register() -> str:
 
 
 def embedded(text: str) -> str:
-    """An ``@font-face`` rule with the glyphs of a text beyond ASCII; empty for a text without Chinese.
+    """An ``@font-face`` rule with the glyphs of a text; empty for a text without Chinese.
 
     A character the shipped font lacks, a rare name say, is left to the reader's own fonts, which come first anyway.
     The same text gives the same bytes.
     """
     if max(text, default="") < _HAN:
         return ""
-    face = base64.b64encode(woff(ord(c) for c in set(text) if not c.isascii())).decode("ascii")
+    face = base64.b64encode(woff(map(ord, {*text, *_PRINTABLE}))).decode("ascii")
     return f'@font-face{{font-family:"{FAMILY}";src:url(data:font/woff;base64,{face}) format("woff")}}'
 
 

@@ -60,7 +60,8 @@ def recommendation(context: Context, found: Nps | None) -> View:
         axes.errorbar([row["estimate"]], [0], xerr=[[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]],
                       fmt="o", color=INK, elinewidth=2.4, capsize=5, capthick=2, markersize=6)
         axes.axvline(0, color=INK, linewidth=1)
-        axes.text(row["estimate"], -0.40, words("figure.nps.score", nps=blanks["nps"]), ha="center", va="top", fontweight="bold", color=INK)
+        axes.text(row["estimate"], -0.40, words("figure.nps.score", nps=blanks["nps"]), ha="center", va="top",
+                  fontweight="bold", color=INK)
         axes.set(yticks=[], ylim=(-0.75, 0.75), xlim=(min(-d, row["low"]) - 4, max(p, row["high"]) + 4))
 
     columns = [

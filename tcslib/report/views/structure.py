@@ -70,7 +70,8 @@ def diagram(context: Context, fit: PlsFit) -> View:
                 strongest=words.series(routes[k] for k in strongest[:3]) or words("settings.none"),
                 unclear=words.series(r for r, u in zip(routes, unclear, strict=True) if u) or words("settings.none"),
                 target=labels[target], r2=words.number(explained.get(target), 2))
-    title, settings = words(f"figure.diagram.{kind}", **blanks), context.settings(fit.inference, context.estimation(fit))
+    title = words(f"figure.diagram.{kind}", **blanks)
+    settings = context.settings(fit.inference, context.estimation(fit))
     return View([Figure("diagram", title, words("figure.diagram.sub"), wide, narrow, alt, settings, table)])
 
 
