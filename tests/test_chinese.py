@@ -229,7 +229,7 @@ def test_where_chinese_tables_break() -> None:
     assert brief("95%置信区间") and brief("不明确") and not brief("与理想运营商的接近程度") and not brief("unclear")
 
     def table(cell: str) -> dict[str, Any]:
-        return {"columns": [{"head": "题项", "align": "left"}, {"head": "题目", "align": "left"}], "rows": [["A", cell]]}
+        return {"columns": [{"head": h, "align": "left"} for h in ("题项", "题目")], "rows": [["A", cell]]}
 
     assert least_width(table("与理想运营商的接近程度以及更多内容")) < least_width(table("与理想运营商的接")) < 328
 
@@ -237,8 +237,8 @@ def test_where_chinese_tables_break() -> None:
 # -- categories ------------------------------------------------------------------------------------------------------
 
 DATA = "id,a,b,c,d,region,sex\n1,5,6,7,7,N,f\n"
-CATEGORIES = {"region": {"label": {"en": "Area", "zh": "片区"}, "values": {"N": {"en": "North", "zh": "北片"}, "S": "Süd"}},
-              "sex": {"label": {"zh": "性别"}}}
+CATEGORIES = {"sex": {"label": {"zh": "性别"}}, "region": {
+    "label": {"en": "Area", "zh": "片区"}, "values": {"N": {"en": "North", "zh": "北片"}, "S": "Süd"}}}
 
 
 def study_of(root: Path, **over: Any) -> Path:
@@ -280,7 +280,7 @@ def test_group_tables_and_results(tmp_path, respond) -> None:
                                      "mean region?"),
     ({"categories": {"zzz": {}}}, "Drop it, or name one of region, sex."),
     ({"categories": {"zzz": {}}, "compare": {}}, "Drop it."),
-    ({"categories": {"region": {"value": {}}}}, "categories.region.value: is not a key of a study. Did you mean values?"),
+    ({"categories": {"region": {"value": {}}}}, "region.value: is not a key of a study. Did you mean values?"),
     ({"categories": {"region": {"values": {"N": 5}}}}, "text, or {en: …, zh: …}, is expected."),
     ({"language": "de"}, 'language: "de": en or zh is expected.')])
 def test_faults_of_categories_are_one_line(tmp_path, over, said) -> None:
