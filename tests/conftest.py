@@ -5,7 +5,7 @@
 ``respond``     makes Responses of a frame of answers; ``expected`` reads tests/reference.
 ``given``       makes replicates of resampling factors drawn elsewhere.
 ``ecsi``        the preset model; ``mobi`` the real interviews, ``twin`` made-up ones with the same moments.
-``demo_report`` the demo's report, run once for all tests and all workers.
+``demo_report`` the demo's report, run once for all tests and all workers; ``chinese_report`` the same in Chinese.
 """
 
 from __future__ import annotations
@@ -226,17 +226,27 @@ class Published:
 @pytest.fixture(scope="session")
 def demo_report(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """``tcs demo`` into a folder all workers share; whoever comes first runs it, the others wait."""
+    return _demo(tmp_path_factory, "demo report")
+
+
+@pytest.fixture(scope="session")
+def chinese_report(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """``tcs demo --language zh``, shared in the same way."""
+    return _demo(tmp_path_factory, "demo report zh", "--language", "zh")
+
+
+def _demo(tmp_path_factory: pytest.TempPathFactory, name: str, *options: str) -> Published:
     from filelock import FileLock
 
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    out, kept = base / "demo report", base / "demo-report.json"
+    out, kept = base / name, base / f"{name}.json"
     # the tests' switch for encoding warnings would show those of other libraries too
     quiet = {k: v for k, v in os.environ.items() if k != "PYTHONWARNDEFAULTENCODING"} | {"PYTHONPATH": str(ROOT)}
-    with FileLock(base / "demo-report.lock"):
+    with FileLock(base / f"{name}.lock"):
         if not kept.exists():
-            done = subprocess.run([sys.executable, "-m", "tcslib", "demo", "--out", str(out)], cwd=ROOT, timeout=600,
-                                  capture_output=True, encoding="utf-8", env=quiet)
+            done = subprocess.run([sys.executable, "-m", "tcslib", "demo", "--out", str(out), *options], cwd=ROOT,
+                                  timeout=600, capture_output=True, encoding="utf-8", env=quiet)
             assert done.returncode == 0, done.stderr
             kept.write_text(json.dumps([done.stdout, done.stderr]), encoding="utf-8")
     printed, said = json.loads(kept.read_text(encoding="utf-8"))

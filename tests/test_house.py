@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,24 @@ def test_notebooks_are_clean_and_readable(path):
             assert cell["metadata"]["tags"] in ([[path.stem[-2:]]] if path in LESSONS else (["en"], ["zh"]))
     names = [c["metadata"].get("tags") for c in cells if c["cell_type"] == "code"]
     assert names[0] == ["parameters"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_prose_stands_in_pairs(path):
+    """After every English cell its Chinese twin, with headings of the same levels and the same formulas."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    prose = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
+    tags = [c["metadata"]["tags"] if c["cell_type"] == "markdown" else None for c in cells]
+    assert [tags[i + 1] for i, tag in enumerate(tags) if tag == ["en"]] == [["zh"]] * (len(prose) // 2)
+    assert tags.count(["en"]) == tags.count(["zh"]) and len({c["id"] for c in cells}) == len(cells)
+    for english, chinese in zip(prose[::2], prose[1::2], strict=True):
+        levels = [[line.split(" ")[0] for line in text.splitlines() if line[:1] == "#"] for text in (english, chinese)]
+        blocks, inline = ([sorted(re.findall(p, text)) for text in (english, chinese)]
+                          for p in (r"\$\$.+?\$\$", r"(?<!\$)\$[^$\n]+?\$(?!\$)"))
+        assert levels[0] == levels[1] and blocks[0] == blocks[1] and set(inline[0]) == set(inline[1]), chinese
+        assert len(re.findall("[\u4e00-\u9fff]", chinese)) > 3 and not re.search("[\u4e00-\u9fff]", english)
+        assert not re.search(r"[\u4e00-\u9fff] [A-Za-z0-9$]|[A-Za-z0-9$] [\u4e00-\u9fff]|[,;:?]", re.sub(
+            r"(?m)^#+ \d+|\$+[^$]+\$+", "", chinese)), chinese
 
 
 def test_there_are_five_notebooks():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_no_sentence_is_false_on_mobi(mobi):
     assert "Demo Mobile" not in page and "Rao–Wu" not in page
 
 
-# -- San Francisco Airport, three waves ------------------------------------------------------------------------------
+# -- San Francisco Airport, three waves -----------------------------------------------------------------------------
 
 SFO = {2013: ("Q7O_WHOLE", 3.984471, 1.230608), 2014: ("Q7ALL", 4.006966, 1.371840), 2015: ("Q7ALL", 4.044173, 1.409488)}
 
@@ -119,7 +120,7 @@ def test_sfo_trend_over_three_waves(sfo):
     assert [row["wave"] for row in trend] == ["2013", "2014", "2015"]
     for row, (_, mean, _) in zip(trend, SFO.values(), strict=True):
         assert row["score"] == pytest.approx((mean - 1) / 4 * 100, abs=1e-4)
-    for before, row in zip(trend, trend[1:], strict=False):
+    for before, row in pairwise(trend):
         assert row["change"] == pytest.approx(row["score"] - before["score"], abs=1e-9)
         # drawn apart: the variances add
         assert row["change_se"] == pytest.approx((before["se"] ** 2 + row["se"] ** 2) ** 0.5, rel=0.08)

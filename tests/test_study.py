@@ -288,7 +288,7 @@ client: ../acme
 wave: third
 scal: 1-10
 nps: 5
-language: zh
+language: de
 data: {file: data/raw/acme/answrs.csv, id: id}
 model:
   constructs: {A: [A1, A2], B: [B1, B2], C: []}
@@ -490,11 +490,6 @@ def test_a_column_has_one_use(faults: Any) -> None:
             ({"compare": {"segments": ["region", "region"]}}, 'compare.segments: lists "region" more than once')]:
         line, = faults(**over)
         assert said in line, line
-
-
-def test_not_available_yet(faults: Any) -> None:
-    line, = faults(language="zh")
-    assert "language: reports in Chinese are not available in this version. Write en." in line
 
 
 def test_what_is_said_of_earlier_waves_must_fit(faults: Any) -> None:

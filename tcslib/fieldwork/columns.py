@@ -74,6 +74,8 @@ def named_columns(study: Study) -> dict[str, list[str]]:
         add(column, "compare.segments")
     for column in params.report.verbatims:
         add(column, "report.verbatims")
+    for column in params.categories:
+        add(column, f"categories.{column}")
     return {column: keys for column, keys in out.items() if column}
 
 

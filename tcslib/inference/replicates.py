@@ -77,11 +77,6 @@ class Replicates:
         for start in range(0, len(self.chunks()), chunks_at_once):
             yield range(start, min(start + chunks_at_once, len(self.chunks())))
 
-    def describe(self) -> str:
-        """The settings a reviewer needs to draw them again."""
-        name = {"simple": "bootstrap", "rao_wu": "Rao–Wu bootstrap"}[self.kind]
-        return f"{self.count:,} {name} replicates, seed {self.seed}"
-
 
 def resample(design: Design, kind: Kind, seed: int, chunk: int) -> np.ndarray:
     """(CHUNK, units) resampling factors of a design's units in one chunk of replicates."""

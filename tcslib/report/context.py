@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 from tcslib.inference.infer import Inference
 from tcslib.report.records import Column, Figure, Table
 from tcslib.report.wording import DASH, Words
+from tcslib.structure.fit import PlsFit
 from tcslib.study.load import Study
 
 
@@ -45,11 +46,25 @@ class Context:
         """An item's wording, or its name where the study gives none."""
         return self.study.words(self.study.questionnaire[item].text, item)
 
-    @staticmethod
-    def heading(column: str) -> str:
-        """A column of the data as a heading: its name with blanks and a capital."""
+    def heading(self, column: str) -> str:
+        """A column of the data as a heading: what the study calls it, else its name with blanks and a capital."""
+        known = self.study.params.categories.get(column)
         said = column.replace("_", " ")
-        return said[:1].upper() + said[1:]
+        return self.study.words(known.label if known else {}, said[:1].upper() + said[1:])
+
+    def named(self, column: str) -> str:
+        """The same within a sentence."""
+        return self.heading(column).lower()
+
+    def categories(self, column: str, values: Iterable[Any]) -> list[str]:
+        """Values of a background column as readers see them."""
+        return [self.study.category(column, str(value)) for value in values]
+
+    @property
+    def own(self) -> str:
+        """The client's brand as readers see it."""
+        compare = self.study.params.compare
+        return self.study.category(compare.brand, compare.own)
 
     def ci(self) -> str:
         """What an interval is called for this kind of sample."""
@@ -96,7 +111,7 @@ class Context:
         from tcslib.report.plots import draw
 
         blanks = blanks or {}
-        wide, narrow = draw(name, paint, height)
+        wide, narrow = draw(name, paint, height, self.words.language)
         return Figure(
             name,
             self.words(f"figure.{name}.title", **blanks),
@@ -117,4 +132,11 @@ class Context:
             out.append(self.words(f"settings.interval.{found.interval}", kind=self.words(
                 f"settings.kind.{found.replicates.kind}"), count=self.words.number(found.replicates.count, 0),
                 seed=found.replicates.seed, df=found.df))
-        return self.words("format.sentence_join").join(out)
+        return self.words.clauses(out)
+
+    def estimation(self, fit: PlsFit) -> str:
+        """How the path model was estimated."""
+        items = "standardised" if fit.settings.standardised else "raw"
+        return self.words("settings.pls", scheme=self.words(f"settings.scheme.{fit.settings.scheme}"),
+                          items=self.words(f"settings.scaling.{items}"), tolerance=f"{fit.settings.tolerance:g}",
+                          missing=self.words(f"settings.missing.{fit.missing}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,8 @@ matplotlib.use("svg")
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+
+from tcslib.report.fonts import register
 
 INK, INK2, INK3 = "#1a1f26", "#454e59", "#5c6672"
 ACCENT, ALERT, TINT, TINT_O = "#0b4f8a", "#9a3b00", "#bcd6ec", "#f6d3b5"
@@ -36,13 +39,17 @@ Draw = Callable[[Any, bool], None]
 
 
 @contextmanager
-def style() -> Iterator[None]:
+def style(language: str = "en") -> Iterator[None]:
     """The report's figure style; leaves the caller's matplotlib as it was."""
-    with plt.rc_context(matplotlib.rcParamsDefault), sns.axes_style("white"), plt.rc_context(_STYLE):
+    fonts = ["DejaVu Sans", register()]          # the one helps out with what the other lacks
+    with (plt.rc_context(matplotlib.rcParamsDefault), sns.axes_style("white"), plt.rc_context(_STYLE),
+          plt.rc_context({"font.family": fonts[::-1] if language == "zh" else fonts}), warnings.catch_warnings()):
+        # a rare character neither has is drawn by the reader's own font; here only its width is guessed
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
 
-def draw(name: str, paint: Draw, height: float | tuple[float, float]) -> tuple[str, str]:
+def draw(name: str, paint: Draw, height: float | tuple[float, float], language: str = "en") -> tuple[str, str]:
     """Paint a figure at both widths.
 
     Parameters
@@ -53,6 +60,8 @@ def draw(name: str, paint: Draw, height: float | tuple[float, float]) -> tuple[s
         ``paint(axes, narrow)`` draws on matplotlib axes.
     height
         Pixels, the same for both or (wide, narrow).
+    language
+        Decides which font letters are measured by; the page's reader sees them in a font of their own.
 
     Returns
     -------
@@ -61,7 +70,7 @@ def draw(name: str, paint: Draw, height: float | tuple[float, float]) -> tuple[s
     heights = height if isinstance(height, tuple) else (height, height)
     out = []
     for width, tall, narrow in ((WIDE, heights[0], False), (NARROW, heights[1], True)):
-        with style():
+        with style(language):
             figure, axes = plt.subplots(figsize=(width / _DPI, tall / _DPI), dpi=_DPI)
             paint(axes, narrow)
             buffer = io.StringIO()
@@ -85,6 +94,13 @@ def clean_svg(svg: str, prefix: str, width: float, height: float) -> str:
     svg = re.sub(r"font: ((?:bold |700 )?)([0-9.]+)px [^;\"]*", r"font-size:\2px;font-weight:\1", svg)
     svg = svg.replace("font-weight:;", "").replace('font-weight:"', '"').replace("font-weight:bold ", "font-weight:700")
     return re.sub(r"\s*\n\s*", "\n", svg).strip()
+
+
+def name_y(axes: Any, text: str, language: str) -> None:
+    """Name the vertical axis: along it, or above it where letters are not to lie on their side."""
+    if language == "zh":
+        axes.set_title(text, loc="left", color=INK3)
+    axes.set_ylabel("" if language == "zh" else text)
 
 
 def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estimate", low: str = "low",

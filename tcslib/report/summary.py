@@ -13,6 +13,7 @@ from tcslib.compare.waves import detectable
 from tcslib.index.importance import FIRST, RISE
 from tcslib.report.context import Context
 from tcslib.report.views.trend import verdict
+from tcslib.report.wording import Words
 
 HIGH, FAIR = 0.95, 0.80          # shares of replicates from which a priority's place is called sure, fairly sure
 
@@ -48,7 +49,7 @@ def _change(context: Context, results: Mapping[str, Any]) -> tuple[str, str]:
     words, index, waves = context.words, results["index"], results["trend"]
     if len(waves) < 2:
         return "", ""
-    now, previous = waves[-1], waves[-2]["wave"]
+    now, previous = waves[-1], words.wave(waves[-2]["wave"])
     kind = verdict(now, bool(now["marks"]))
     said = words(f"summary.since.{kind}", previous=previous, change=words.number(now["change"], 1, True),
                  interval=words.interval(now["change_low"], now["change_high"], 1, True),
@@ -77,16 +78,18 @@ def _lead(context: Context, actions: Sequence[Mapping[str, Any]]) -> str:
 
 def _field(context: Context) -> str:
     field = context.study.params.fieldwork
-    return context.words("summary.field", start=field.start, end=field.end) if field.start and field.end else ""
+    there = field.start and field.end
+    return context.words("summary.field", dates=context.words.dates(field.start, field.end)) if there else ""
 
 
 def _also(context: Context, results: Mapping[str, Any]) -> list[str]:
-    words, out = context.words, []
+    words, brand, out = context.words, context.study.params.compare.brand, []
     for row in results.get("brands", []):
         if row["difference"] is not None:
             low, high = row["difference_low"], row["difference_high"]
             clear = low is not None and (low > 0 or high < 0)
-            blanks = {"name": row["group"], "difference": words.number(row["difference"], 1, True),
+            blanks = {"name": context.study.category(brand, row["group"]),
+                      "difference": words.number(row["difference"], 1, True),
                       "interval": words.interval(low, high, 1, True)}
             out.append(words("summary.rival_clear", **blanks) if clear else words("summary.rival_unclear", **blanks))
     if nps := results.get("nps"):
@@ -103,8 +106,16 @@ def _action(context: Context, action: Mapping[str, Any], top: float) -> dict[str
             "gain": words.number(action["gain"], 1, True),
             "interval": words.interval(action["low"], action["high"], 1, True),
             "reruns": words("summary.reruns" if action["among_first"] else "summary.reruns_place",
-                            count=words.share(certainty).removesuffix("%")),
+                            count=_count(words, certainty)),
             "mini": mini_interval(action["gain"], action["low"], action["high"], top)}
+
+
+def _count(words: Words, share: float) -> str:
+    """A share as a count of 100."""
+    said = words.share(share).removesuffix("%")
+    if said[0] in "<>":
+        return words("format.under" if said[0] == "<" else "format.over", count=said[1:])
+    return said
 
 
 def _nice(value: float) -> float:
@@ -136,7 +147,7 @@ def _whisker(x: Callable[[float], float], low: float | None, high: float | None,
 def strip(context: Context, results: Mapping[str, Any]) -> Markup:
     """Construct scores on one 0–100 axis, the target first; on a phone only target and loyalty, to leave room."""
     rows = sorted(results.get("scores", []), key=lambda r: r["construct"] != results["index"]["construct"])
-    values = "; ".join(context.words("summary.strip", name=context.label(r["construct"]),
+    values = context.words.series(context.words("summary.strip", name=context.label(r["construct"]),
                                      value=context.words.number(r["estimate"], 1),
                                      interval=context.words.interval(r["low"], r["high"], 1)) for r in rows)
     alt = context.words("summary.strip_alt", values=values)
@@ -186,7 +197,7 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
     drawn = p.plan.drawn
     if drawn and p.compare.brand:
         came = words("summary.response_domain", all=words.number(design["rows"], 0), drawn=words.number(drawn, 0),
-                     share=words.share(design["rows"] / drawn), n=n, own=p.compare.own)
+                     share=words.share(design["rows"] / drawn), n=n, own=context.own)
     elif drawn:
         came = words("summary.response_rate", n=n, drawn=words.number(drawn, 0), share=words.share(index["n"] / drawn))
     else:
@@ -198,8 +209,8 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
         drawn_how = words("summary.no_design")
     caveats = list(results.get("warnings", []))
     if p.sample in {"quota", "opt_in"}:
-        drawn_how = words("summary.model_based", sample={"quota": "quota", "opt_in": "opt-in"}[p.sample])
+        drawn_how = words(f"summary.model_based.{p.sample}")
     return [(words("summary.design"), drawn_how), (words("summary.response"), came),
             (words("summary.effective"), words("summary.effective_text", n=n, n_eff=n_eff, deff=words.number(
                 index["n"] / index["n_eff"], 2))),
-            (words("summary.caveats"), " ".join(caveats) or words("summary.no_caveats"))]
+            (words("summary.caveats"), words.sentences(*caveats) or words("summary.no_caveats"))]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -77,4 +78,42 @@ class Words:
         """``a, b and c``."""
         if len(names) < 2:
             return "".join(names)
-        return self("format.list_end", most=self("format.list_join").join(names[:-1]), last=names[-1])
+        return self("format.list_end", most=self.parted(names[:-1]), last=names[-1])
+
+    def parted(self, names: Iterable[str]) -> str:
+        """``a, b, c``."""
+        return self("format.list_join").join(names)
+
+    def series(self, parts: Iterable[str]) -> str:
+        """``a; b; c``."""
+        return self("format.series_join").join(parts)
+
+    def sentences(self, *parts: str) -> str:
+        """Whole sentences after one another: a blank between them in English, nothing in Chinese."""
+        return self("format.gap").join(p for p in parts if p)
+
+    def clauses(self, parts: Iterable[str]) -> str:
+        """Parts of a line of settings, each a sentence without its full stop; the last gets it on the page."""
+        return self("format.gap").join(self.ended(p) for p in parts if p)
+
+    def ended(self, text: str) -> str:
+        """The text with a full stop at its end, unless it ends as a sentence does."""
+        return text if not text or text[-1] in ".!?。！？…" else text + self("format.stop")
+
+    def dates(self, start: str, end: str) -> str:
+        """From one day to another, written ``2026-07-06``; what is written otherwise stays so."""
+        try:
+            one, two = date.fromisoformat(start), date.fromisoformat(end)
+        except ValueError:
+            return self("format.interval", low=start, high=end)
+        return self("format.dates_one_year" if one.year == two.year else "format.dates", year=one.year, month=one.month,
+                    day=one.day, to_year=two.year, to_month=two.month, to_day=two.day)
+
+    def wave(self, wave: str) -> str:
+        """A period, 2026, 2026H1, 2026Q3 or 2026-09, as readers write it."""
+        year, part = wave[:4], wave[4:].removeprefix("-")
+        if not part:
+            return self("wave.year", year=year)
+        if part.isdigit():
+            return self("wave.month", year=year, month=int(part))
+        return self(f"wave.{part}", year=year)

@@ -19,6 +19,7 @@ app = typer.Typer(help="Measure customer satisfaction, from the sampling plan to
                   add_completion=False, pretty_exceptions_enable=False)
 DEMO = ("params/demo/2026Q2.yaml", "params/demo/2026Q3.yaml")
 StudyName = Annotated[str, typer.Argument(help="params/<client>/<wave>.yaml, or <client>/<wave>")]
+Language = Annotated[str, typer.Option(help="en or zh: the report's language instead of the study's")]
 Out = Annotated[Path | None, typer.Option(help="folder for processed data and reports instead of the project's")]
 
 
@@ -29,27 +30,27 @@ def study_path(name: str) -> str:
 
 
 @app.command()
-def demo(out: Out = None) -> None:
+def demo(out: Out = None, language: Language = "") -> None:
     """Run the sample study's two waves to their reports."""
     from tcslib.run.manifest import LIBRARY
 
     for wave in DEMO:
-        _run(str(LIBRARY.parent / wave), out)
+        _run(str(LIBRARY.parent / wave), out, language)
 
 
 @app.command()
-def run(study: StudyName, out: Out = None) -> None:
+def run(study: StudyName, out: Out = None, language: Language = "") -> None:
     """Run a study to its report."""
-    _run(study_path(study), out)
+    _run(study_path(study), out, language)
 
 
-def _run(path: str, out: Path | None) -> None:
+def _run(path: str, out: Path | None, language: str = "") -> None:
     began = time.monotonic()
     check_study(path)
     from tcslib.run.pipeline import run as run_study
     from tcslib.study.load import load
 
-    study = load(path)
+    study = load(path, language)
     check_out(out, study.root)
     print(f"{study.title}, {study.params.wave}", file=sys.stderr, flush=True)
     done = run_study(study, out, lambda line: print(line, file=sys.stderr, flush=True))

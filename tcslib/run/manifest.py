@@ -18,7 +18,7 @@ from tcslib.study.load import Study
 
 LIBRARY = Path(tcslib.__file__).parent
 NOTEBOOKS = LIBRARY.parent / "notebooks"
-_SOURCES = {".py", ".yaml", ".j2", ".css", ".json"}
+_SOURCES = {".py", ".yaml", ".j2", ".css", ".json", ".ttf"}
 
 
 def sha256(path: Path) -> str:

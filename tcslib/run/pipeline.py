@@ -18,7 +18,7 @@ from tcslib.run import history
 from tcslib.run.kernels import Kernels
 from tcslib.run.manifest import NOTEBOOKS, inputs, run_id
 from tcslib.run.publish import place, point_to_latest, publish, published, sweep
-from tcslib.run.stages import STAGES
+from tcslib.run.stages import LANGUAGE, STAGES
 from tcslib.study.load import Study
 
 if TYPE_CHECKING:
@@ -154,7 +154,9 @@ def _execute(study: Study, notebook: Path, kernel: AsyncKernelManager, stage_in:
     from papermill.exceptions import PapermillExecutionError
 
     target, where = logs / notebook.name, f"notebooks/{notebook.name}"
-    settings = {"params": str(study.root / study.path), "stage_in": str(stage_in or ""), "stage_out": str(stage_out)}
+    asked = study.origins.get("language", "").startswith("--")
+    params = str(study.root / study.path) + (LANGUAGE + study.params.language if asked else "")
+    settings = {"params": params, "stage_in": str(stage_in or ""), "stage_out": str(stage_out)}
     try:
         papermill.execute_notebook(str(notebook), str(target), settings, kernel_name="python3", cwd=str(study.root),
                                    progress_bar=False, execution_timeout=_SECONDS, start_timeout=120, km=kernel)
@@ -186,7 +188,7 @@ def _heading(executed: Path) -> str:
 
     heading = last = executed.stem
     for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "markdown":
+        if cell["cell_type"] == "markdown" and "zh" not in cell["metadata"].get("tags", []):
             heading = next((t.lstrip("# ") for t in "".join(cell["source"]).splitlines() if t[:1] == "#"), heading)
         status = cell["metadata"].get("papermill", {}).get("status")
         if cell["cell_type"] == "code" and status in {"running", "completed", "failed"}:

@@ -15,6 +15,7 @@ from tcslib.report.context import Context
 from tcslib.report.office import write_tables
 from tcslib.report.page.build import build_page
 from tcslib.report.summary import summary
+from tcslib.report.wording import DASH
 from tcslib.run.manifest import changed_keys, manifest, run_id, sha256
 from tcslib.run.store import free_name, read_json, write_json
 from tcslib.study.load import Study
@@ -161,18 +162,22 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
           before: list[Path]) -> tuple[str, list[str]]:
     context = Context(study)
     words, software = context.words, made_of["software"]
+    comma = words("format.comma")
     (file, data), = made_of["data"].items()
     provenance = [
-        (words("provenance.report"), f"{study.params.client}-{study.params.wave}-{found['version']}, {found['id']}"),
-        (words("provenance.data"), f"{file}, sha256 {data}"),
-        *([(words("provenance.waves"), ", ".join(f"{study.params.client}-{wave}, {run}" for wave, run in
-                                                  made_of["waves"].items()))] if made_of["waves"] else []),
-        (words("provenance.settings"), ", ".join(sorted({study.path, *study.origins.values()}))),
+        (words("provenance.report"),
+         comma.join([f"{study.params.client}-{study.params.wave}-{found['version']}", found["id"]])),
+        (words("provenance.data"), comma.join([file, f"sha256 {data}"])),
+        *([(words("provenance.waves"), words.series(
+            comma.join([f"{study.params.client}-{wave}", run]) for wave, run in made_of["waves"].items()))]
+          if made_of["waves"] else []),
+        (words("provenance.settings"), words.parted(sorted(
+            {study.path, *study.origins.values()}, key=lambda name: (name.startswith("--"), name)))),
         (words("provenance.code"), words("provenance.program", version=software.get("tcslib", _version()),
                                          sha=made_of["library"][:12])),
         (words("provenance.reuse"), words("provenance.software", python=made_of["python"], platform=made_of["platform"],
-                                          **{k: software.get(k, "–") for k in ("numpy", "pandas", "scipy")}))]
-    values = {"title": study.title, "client": study.params.client, "wave": study.params.wave,
+                                          **{k: software.get(k, DASH) for k in ("numpy", "pandas", "scipy")}))]
+    values = {"title": study.title, "client": study.params.client, "wave": words.wave(study.params.wave),
               "version": found["version"], "id": found["id"], "summary": summary(context, found),
               "provenance": provenance, "before": before[-1].name if before else "",
               "changes": changes(context, before[-1], found, made_of) if before else []}
@@ -192,16 +197,17 @@ def changes(context: Context, before: Path, found: Mapping[str, Any], made_of: M
     if old["data"] != made_of["data"]:
         out.append(words("provenance.change.data"))
     if keys := changed_keys(old["params"], made_of["params"]):
-        out.append(words("provenance.change.params", keys=", ".join(keys)))
+        out.append(words("provenance.change.params", keys=words.parted(keys)))
     if names := changed_keys(old["notebooks"], made_of["notebooks"]):
-        out.append(words("provenance.change.notebooks", names=", ".join(names)))
+        out.append(words("provenance.change.notebooks", names=words.parted(names)))
     if old["library"] != made_of["library"]:
         out.append(words("provenance.change.library"))
     if names := changed_keys({**old["software"], "Python": old["python"]},
                              {**made_of["software"], "Python": made_of["python"]}):
-        out.append(words("provenance.change.software", names=", ".join(names[:8]) + (", …" if len(names) > 8 else "")))
+        few = [*names[:8], *(["…"] if len(names) > 8 else [])]
+        out.append(words("provenance.change.software", names=words.parted(few)))
     if names := changed_keys(old.get("waves", {}), made_of["waves"]):
-        out.append(words("provenance.change.waves", names=", ".join(names)))
+        out.append(words("provenance.change.waves", names=words.parted(map(words.wave, names))))
     if old["platform"] != made_of["platform"]:
         out.append(words("provenance.change.other"))
     was, now = read_json(before / "results.json")["index"]["score"], found["index"]["score"]

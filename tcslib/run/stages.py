@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 STAGES = ("1_sampling_plan", "2_cleaning", "3_measurement_model", "4_structural_model", "5_loyalty_analysis")
 
+LANGUAGE = "?language="          # between a study's path and the language that overrides its own
+
 _VIEWS = {
     "population": "plan", "sample_size": "plan", "precision": "plan", "allocation": "plan",
     "source": "cleaning", "ledger": "cleaning", "missing": "cleaning", "flags": "cleaning", "weights": "cleaning",
@@ -139,14 +141,15 @@ def stage(params: str, stage_in: str, stage_out: str) -> Stage:
     Parameters
     ----------
     params
-        The study, ``params/<client>/<wave>.yaml``.
+        The study, ``params/<client>/<wave>.yaml``; ``?language=zh`` behind it overrides the report's language.
     stage_in
         Folder the stage before wrote, empty for the first.
     stage_out
         Folder this stage writes.
     """
     _show_faults_as_lines()
-    return Stage(load(params), stage_in, stage_out)
+    path, _, language = params.partition(LANGUAGE)
+    return Stage(load(path, language), stage_in, stage_out)
 
 
 def _show_faults_as_lines() -> None:

@@ -54,10 +54,6 @@ class PlsFit:
         labels = {"source": [self.model.names[i] for i in has], "target": [target] * len(has)}
         return self.inference.table("total", labels, where=(has, np.full(len(has), to)))
 
-    def describe(self) -> str:
-        """The settings line."""
-        return f"{self.settings.describe()}, missing answers {self.missing}"
-
 
 def pls(responses: Responses, model: Model, settings: PlsSettings | None = None, *,
         replicates: Replicates | None = None, missing: Missing = "pairwise") -> PlsFit:

@@ -32,11 +32,6 @@ class PlsSettings:
     tolerance: float = 1e-7
     max_iterations: int = 300
 
-    def describe(self) -> str:
-        """One line for the settings under a table."""
-        items = "standardised" if self.standardised else "in their own units"
-        return f"PLS, {self.scheme} weighting scheme, items {items}, stop at {self.tolerance:g}, signs by most loadings"
-
 
 @dataclass(frozen=True, eq=False)
 class PlsSolution:

@@ -26,7 +26,6 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
     if model is not None:
         _check_columns(params, model, refuse)
         _check_changes(params, model, refuse)
-    _check_version(params, refuse)
 
 
 def _check_file(params: StudyParams, root: Path, refuse: Refuse) -> None:
@@ -86,6 +85,11 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
         if column and column in number:
             refuse(key, f'column "{clipped(column)}" is {number[column]}, a number; a column of categories is '
                         "expected. Name another, or add one to the file.")
+    shown = {column for column, key in labels if key not in {"data.id", "design.clusters"}}
+    for column in params.categories:
+        if column not in shown:
+            refuse(f"categories.{column}", f'"{clipped(column)}" is no column of categories this study uses. '
+                                           f"{_nearest(column, sorted(shown - {''}))}")
     for column in params.report.verbatims:
         if column in number or column in {c for c, _ in labels}:
             refuse("report.verbatims", f'column "{clipped(column)}" has another use in this study; open answers are '
@@ -115,7 +119,7 @@ def _check_changes(params: StudyParams, model: Model, refuse: Refuse) -> None:
         refuse("compare.previous", "names this wave itself. Name the one before.")
 
 
-def _check_version(params: StudyParams, refuse: Refuse) -> None:
-    """Refuse what has a key but no code behind it yet: a setting passed over in silence would be a wrong report."""
-    if params.language != "en":
-        refuse("language", "reports in Chinese are not available in this version. Write en.")
+def _nearest(column: str, shown: list[str]) -> str:
+    near = difflib.get_close_matches(column, shown, 1, 0.6)
+    return f"Did you mean {clipped(near[0])}?" if near else "Drop it" + (
+        f", or name one of {', '.join(map(clipped, shown))}." if shown else ".")

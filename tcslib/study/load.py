@@ -45,6 +45,11 @@ class Study:
         """A construct's name as readers see it."""
         return self.words(self.model[construct].label, construct)
 
+    def category(self, column: str, value: str) -> str:
+        """A value of a background column as readers see it."""
+        known = self.params.categories.get(column)
+        return self.words(known.values.get(value, {}), value) if known else value
+
     @cached_property
     def title(self) -> str:
         """The study's title as readers see it."""
@@ -94,7 +99,7 @@ def _other_study(path: Path, tried: Sequence[Path]) -> str:
     return "Studies lie at params/<client>/<wave>.yaml below the project's root."
 
 
-def load(path: str | Path) -> Study:
+def load(path: str | Path, language: str = "") -> Study:
     """Read and check a study.
 
     Parameters
@@ -102,6 +107,8 @@ def load(path: str | Path) -> Study:
     path
         The wave's file, ``params/<client>/<wave>.yaml``. Its key ``study`` names the file beside it that holds
         what stays the same from wave to wave; the wave file overrides it, key by key.
+    language
+        Of the report, instead of the one the files state.
 
     Raises
     ------
@@ -110,6 +117,9 @@ def load(path: str | Path) -> Study:
     """
     root, shown = find_root(path)
     merged, origins, lines = _merge(root, shown)
+    if language:
+        merged, origins = merged | {"language": language}, dict(origins) | {("language",): f"--language {language}"}
+        lines = {address: line for address, line in lines.items() if address != ("language",)}
     faults: list[InputRefused] = []
     unsound: set[str] = set()
     try:

@@ -246,6 +246,13 @@ class CompareParams(Section):
     segments: Columns = []
 
 
+class CategoryParams(Section):
+    """A background column as readers see it; results.json keeps the data's own words."""
+
+    label: Words = Field({}, description="what the column tells, such as region")
+    values: dict[str, Words] = Field({}, description="its values as readers see them")
+
+
 class ReportParams(Section):
     """What the page shows."""
 
@@ -279,6 +286,7 @@ class StudyParams(Section):
     fieldwork: FieldParams = FieldParams()
     compare: CompareParams = CompareParams()
     changes: dict[Name, ChangeParams] = Field({}, description="questions that changed since the wave before")
+    categories: dict[Name, CategoryParams] = Field({}, description="background columns as readers see them")
     report: ReportParams = ReportParams()
 
     def codes(self, item: str) -> dict[str, str]:

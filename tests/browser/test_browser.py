@@ -74,8 +74,18 @@ def chrome() -> Iterator[Chrome]:
 @pytest.fixture
 def at(chrome, demo_report):
     """``at(width)``: the demo's report in a window of that width."""
+    return _opener(chrome, demo_report)
+
+
+@pytest.fixture(params=["demo_report", "chinese_report"], ids=["en", "zh"])
+def both(chrome, request):
+    """The same for the report in either language."""
+    return _opener(chrome, request.getfixturevalue(request.param))
+
+
+def _opener(chrome, report):
     def open_at(width: int, height: int = 900) -> Chrome:
-        chrome.open(demo_report.page.as_uri(), width, height)
+        chrome.open(report.page.as_uri(), width, height)
         return chrome
     return open_at
 
@@ -119,15 +129,15 @@ def test_the_policy_holds(chrome, demo_report, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_scrolls_sideways(at, width) -> None:
-    page = at(width)
+def test_nothing_scrolls_sideways(both, width) -> None:
+    page = both(width)
     assert overflow(page) == (0, [])
     page.ask("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert overflow(page) == (0, [])
 
 
-def test_tables_that_scroll_say_so(at) -> None:
-    page = at(360, 740)
+def test_tables_that_scroll_say_so(both) -> None:
+    page = both(360, 740)
     page.ask("document.querySelectorAll('details.fold').forEach(d => d.open = true)")
     silent = page.ask("""[...document.querySelectorAll('.tb')].filter(t => t.scrollWidth > t.clientWidth + 1 &&
         !t.querySelector('.hint')).map(t => t.id + ' ' + t.scrollWidth)""")
@@ -158,8 +168,8 @@ def test_contents_on_the_phone(at) -> None:
     assert 0 <= top <= 120          # below the bar
 
 
-def test_contents_on_the_desk(at) -> None:
-    page = at(1280)
+def test_contents_on_the_desk(both) -> None:
+    page = both(1280)
     assert page.ask("getComputedStyle(document.querySelector('details.toc')).display") == "none"
     assert page.ask("document.querySelectorAll('nav.side a').length") >= 7
     heights = page.ask("[...document.querySelectorAll('.first')].map(e => e.getBoundingClientRect().bottom)")
@@ -167,19 +177,33 @@ def test_contents_on_the_desk(at) -> None:
     assert page.ask("document.querySelector('.sure').getBoundingClientRect().bottom") <= 900, heights
 
 
-def test_the_phone_reaches_the_first_action(at) -> None:
-    page = at(360, 740)
+def test_the_phone_reaches_the_first_action(both) -> None:
+    page = both(360, 740)
     assert page.ask("document.querySelector('.do li').getBoundingClientRect().bottom") <= 740
 
 
 @pytest.mark.parametrize("width", [360, 720, 721, 1440])
-def test_letters_are_large_enough(at, width) -> None:
-    assert at(width).ask(SMALLEST) >= 9.99
+def test_letters_are_large_enough(both, width) -> None:
+    assert both(width).ask(SMALLEST) >= 9.99
 
 
 @pytest.mark.parametrize("width", [360, 720, 1440])
-def test_no_label_lies_over_another(at, width) -> None:
-    assert at(width).ask(CROSSED) == []
+def test_no_label_lies_over_another(both, width) -> None:
+    assert both(width).ask(CROSSED) == []
+
+
+def test_chinese_letters_come_from_the_page_where_the_reader_has_none(chrome, chinese_report) -> None:
+    """With no font named before it, every kind of letter is drawn with the one that travels with the page."""
+    chrome.open(chinese_report.page.as_uri())
+    chrome.ask("document.documentElement.style.setProperty('--font', '\"TCS Sans SC\"')")
+    chrome.ask("document.fonts.ready.then(() => 1)")
+    chrome.call("CSS.enable")
+    root = chrome.call("DOM.getDocument")["root"]["nodeId"]
+    for selector in ("h1", ".kpi p", ".do small", "caption b", "td.l:not(:empty)", "p.set", "figure svg.w text",
+                     "nav.side a"):
+        node = chrome.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        used = chrome.call("CSS.getPlatformFontsForNode", nodeId=node)["fonts"]
+        assert {f["familyName"] for f in used} == {"TCS Sans SC"} and all(f["isCustomFont"] for f in used), selector
 
 
 def test_contrast(at) -> None:
@@ -222,10 +246,10 @@ def test_print(at, tmp_path, demo_report) -> None:
     assert "stage.show" in text and "Contents" not in text and "Swipe sideways" not in text
 
 
-def test_photographs(at, tmp_path) -> None:
+def test_photographs(both, tmp_path) -> None:
     """Kept in the test's folder for whoever wants to look."""
     for width in (1280, 360):
-        at(width).photograph(tmp_path / f"{width}.png", whole=True)
+        both(width).photograph(tmp_path / f"{width}.png", whole=True)
         assert (tmp_path / f"{width}.png").stat().st_size > 50_000
 
 

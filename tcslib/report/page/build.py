@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tcslib.errors import RunFailed
+from tcslib.report.fonts import embedded
 from tcslib.report.records import MIME
 from tcslib.report.wording import Words
 
@@ -66,7 +67,7 @@ class PageBuilder:
     def templates(self) -> Environment:
         """Templates that escape everything not marked as safe here."""
         env = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-        env.globals["words"] = self.words
+        env.globals["words"], env.tests["brief"] = self.words, brief
         return env
 
     def chapter(self, path: Path) -> Chapter:
@@ -122,7 +123,7 @@ class PageBuilder:
             self.dropped.append(f"{notebook}: a record that is no table, figure or finding")
             return Markup("")
         extra: dict[str, Any] = {"number": "", "anchor": "", "wide": "", "narrow": "", "many": False, "snug": False,
-                                 "settings": self._sentence(record.get("settings", ""))}
+                                 "settings": self.words.ended(record.get("settings", ""))}
         if kind in self._count:
             self._count[kind] += 1
             extra["number"] = self.words(f"page.{kind}", number=self._count[kind])
@@ -135,10 +136,6 @@ class PageBuilder:
             extra["many"] = len(record["columns"]) >= WIDE_TABLE
             extra["snug"] = not extra["many"] and least_width(record) >= PHONE
         return Markup(self.templates.get_template("record.html.j2").render(r=record, **extra))
-
-    def _sentence(self, text: str) -> str:
-        """The text with a full stop at its end, unless it ends as a sentence does."""
-        return text if not text or text[-1] in ".!?。！？…" else text + self.words("format.sentence_join").strip()
 
     def code(self, cell: Mapping[str, Any]) -> Markup:
         """Keep a cell's code for the fold that follows; the cells that open and close a stage show nothing."""
@@ -168,16 +165,28 @@ def formula(latex: str, block: bool) -> Markup:
     return Markup(nh3.clean(made, tags=_MATH_TAGS, attributes={"*": _MATH_ATTRIBUTES}))
 
 
+def brief(cell: str) -> bool:
+    """Whether it is Chinese and too short to be parted; elsewhere lines break between words anyway."""
+    return len(cell) <= 8 and max(cell, default="") >= "\u4e00"
+
+
 def least_width(table: Mapping[str, Any]) -> float:
-    """Pixels a table needs at least: columns of numbers are not broken, text and headings between words only."""
+    """Pixels a table needs at least: columns of numbers are not broken, text and headings between words only.
+
+    Chinese breaks between any two characters, in headings after punctuation only, and where it is short not at all.
+    """
     def wide(text: str) -> float:
         return sum(14.0 if ord(c) >= 0x2E80 else 7.5 for c in text)
+
+    def pieces(text: str, heading: bool) -> list[str]:
+        parts = re.split(r"\s|(?=（)|(?<=[，、；：。）])", text)
+        return [p if heading or brief(p) or p.isascii() else p[:4] for p in parts]
 
     total = 0.0
     for at, column in enumerate(table["columns"]):
         cells = [row[at] for row in table["rows"]]
-        parts = [w for c in cells for w in c.split()] if column["align"] == "left" or not at else cells
-        total += 8 + max(map(wide, [*column["head"].split(), *parts]), default=0)
+        parts = [p for c in cells for p in pieces(c, not at)] if column["align"] == "left" or not at else cells
+        total += 8 + max(map(wide, [*pieces(column["head"], True), *parts]), default=0)
     return total
 
 
@@ -267,4 +276,5 @@ def build_page(words: Words, notebooks: Sequence[Path], values: Mapping[str, Any
     html = builder.templates.get_template("page.html.j2").render(
         **values, s=values["summary"], lang={"en": "en", "zh": "zh-Hans"}[words.language], css=css, foot=Markup(foot),
         chapters=chapters)
-    return html, builder.dropped
+    # what the page shows decides which glyphs it carries, so they come last
+    return html.replace("</style>", f"{embedded(html)}</style>", 1), builder.dropped

@@ -50,7 +50,7 @@ def ledger(context: Context, answers: Responses) -> View:
     ]
     if answers.n < left:
         shown.append(Finding(words("cleaning.domain", n=words.number(answers.n, 0), left=blanks["left"],
-                                   own=context.study.params.compare.own)))
+                                   own=context.own)))
     numbers = {"cleaning": book[["rule", "detail", "rows", "cells", "left"]].to_dict("records"), "n": answers.n}
     return View(shown, numbers)
 
@@ -60,10 +60,15 @@ def _detail(context: Context, rule: str, details: list[str]) -> str:
     named = [d for d in details if d]
     if rule == "missing_code":
         return words.listed([words(f"kind.{d}") if words.has(f"kind.{d}") else d for d in named])
+    if rule == "screened_out":
+        return words.series(words("cleaning.kept", column=context.heading(column),
+                                  values=words.parted(context.categories(column, allowed)))
+                            for column, allowed in context.study.params.cleaning.require.items())
     if rule == "same_id":
         return words(f"same_id.{named[0]}")
     if rule == "masked":
-        return words.listed([d.split(": ")[1] for d in named])
+        return words.listed([words(f"mask.{m}") if words.has(f"mask.{m}") else m for m in
+                             dict.fromkeys(d.split(": ")[1] for d in named)])
     return words.listed(named) if len(named) <= 3 else words("cleaning.in_columns", count=len(named))
 
 
@@ -141,7 +146,7 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
         else words("cleaning.design_plain" if design.sample in {"probability", "census"} else "cleaning.design_unknown")
     )
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
-              "design": drawn + (" " + words("cleaning.fpc") if stated.fpc else "")}
+              "design": words.sentences(drawn, words("cleaning.fpc") if stated.fpc else "")}
     numbers = {
         "n_eff": n_eff,
         "design": design_numbers(answers),
@@ -152,7 +157,9 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
         return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
     plan = context.study.params.weighting
     margins = [
-        words("settings.margin", column=column, shares=", ".join(f"{k} {words.share(v)}" for k, v in shares.items()))
+        words("settings.margin", column=context.named(column), shares=words.parted(
+            words("settings.margin_share", value=context.study.category(column, value), share=words.share(share))
+            for value, share in shares.items()))
         for column, shares in plan.rake.items()
     ]
     settings = words("settings.weights", margins=words.listed(margins) or words("settings.no_rake"),
@@ -181,7 +188,8 @@ def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[
                          "population": [r["share"] for r in strata.values()],
                          "weighted": [weighed.weights[answers.design.strata == s].sum() / total for s in strata]})
     hidden = data["achieved"] < context.min_cell
-    columns = [context.column("stratum", data["stratum"]), context.column("planned", data["planned"], "count"),
+    named = context.categories(context.study.params.design.strata, data["stratum"])
+    columns = [context.column("stratum", named), context.column("planned", data["planned"], "count"),
                Column(words("head.achieved"), [words("format.hidden") if h else words.number(v, 0) for v, h in
                                                zip(data["achieved"], hidden, strict=True)]),
                context.column("population_share", data["population"], "share"),

@@ -10,6 +10,7 @@ import pandas as pd
 from tcslib.compare.groups import GroupScores
 from tcslib.report.context import Context
 from tcslib.report.records import Column, Finding, Table, View
+from tcslib.report.wording import DASH
 
 
 def hidden(n: np.ndarray, least: int) -> np.ndarray:
@@ -29,24 +30,24 @@ def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.D
     own = (table["group"] == found.reference).to_numpy()
 
     def cells(values: Sequence[str], skip: np.ndarray) -> list[str]:
-        return [words("format.hidden") if h else "–" if s else v for v, h, s in zip(values, hide, skip, strict=True)]
+        return [words("format.hidden") if h else DASH if s else v for v, h, s in zip(values, hide, skip, strict=True)]
 
     nobody = np.zeros(len(table), dtype=bool)
-    marks = [
-        f"{g} ({words('format.few')})" if f and not h else g for g, f, h in zip(table["group"], few, hide, strict=True)
-    ]
+    marks = [words("format.few", group=g) if f and not h else g for g, f, h in
+             zip(context.categories(found.column, table["group"]), few, hide, strict=True)]
+    reference = context.study.category(found.column, found.reference) if found.reference else words("groups.rest")
     head = words(f"head.{name}") if words.has(f"head.{name}") else context.heading(found.column)
     columns = [Column(head, marks, "left"),
                Column(words("head.n"), cells([words.number(v, 0) for v in table["n"]], nobody)),
                Column(words("head.score"), cells([words.number(v, 1) for v in table["estimate"]], nobody)),
                Column(context.ci(), cells([words.interval(a, b, 1) for a, b in zip(table["low"], table["high"],
                                                                                   strict=True)], nobody)),
-               Column(words("head.difference", reference=found.reference or words("groups.rest")),
+               Column(words("head.difference", reference=reference),
                       cells([words.number(v, 1, True) for v in table["difference"]], own)),
                Column(context.ci(), cells([words.interval(a, b, 1, True) for a, b in zip(
                    table["difference_low"], table["difference_high"], strict=True)], own))]
     table.loc[hide, [c for c in table.columns if c not in {"group", "method", "df"}]] = np.nan
-    blanks = {"construct": context.label(found.construct), "column": context.heading(found.column).lower()}
+    blanks = {"construct": context.label(found.construct), "column": context.named(found.column)}
     settings = context.settings(found.inference, words(f"settings.{name}"),
                                 words("settings.hidden", cell=words.number(context.min_cell, 0)) if hide.any() else "")
     title = words(f"table.{name}.{_verdict(table[~hide])}", **blanks)
@@ -76,5 +77,5 @@ def brands(context: Context, found: GroupScores | None) -> View:
     if found is None:
         return View([Finding(words("groups.no_brands"))], {"brands": []})
     table, data = _table(context, found, "brands")
-    return View([Finding(words("groups.brands", own=found.reference)), table],
+    return View([Finding(words("groups.brands", own=context.own)), table],
                 {"brands": data.drop(columns="method").to_dict("records")})

@@ -26,7 +26,7 @@ def loyalty_score(context: Context, index: Index) -> View:
                Column(words("head.wording"), [context.wording(i) for i in parts["item"]], "left"),
                Column(words("head.weight_share"), [words.number(v, 4) for v in parts["share"]]),
                context.column("mean", parts["mean"], "coef"), context.column("score", parts["score"], "score")]
-    settings = context.settings(index.scores, index.fit.describe())
+    settings = context.settings(index.scores, context.estimation(index.fit))
     numbers = {"loyalty": {"construct": model.loyalty, "score": row["estimate"], "se": row["se"],
                            "se_fixed": row["se_fixed"], "low": row["low"], "high": row["high"],
                            "outer_weights": dict(zip(parts["item"], parts["share"], strict=True))}}
@@ -60,7 +60,8 @@ def recommendation(context: Context, found: Nps | None) -> View:
         axes.errorbar([row["estimate"]], [0], xerr=[[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]],
                       fmt="o", color=INK, elinewidth=2.4, capsize=5, capthick=2, markersize=6)
         axes.axvline(0, color=INK, linewidth=1)
-        axes.text(row["estimate"], -0.40, f"NPS {blanks['nps']}", ha="center", va="top", fontweight="bold", color=INK)
+        axes.text(row["estimate"], -0.40, words("figure.nps.score", nps=blanks["nps"]), ha="center", va="top",
+                  fontweight="bold", color=INK)
         axes.set(yticks=[], ylim=(-0.75, 0.75), xlim=(min(-d, row["low"]) - 4, max(p, row["high"]) + 4))
 
     columns = [
@@ -100,7 +101,7 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
     """Loyalty by level of satisfaction: straight, or bent?"""
     if found is None:
         return View([Finding(context.words("loyalty.no_curve"))])
-    from tcslib.report.plots import ACCENT, INK2, TINT, sns
+    from tcslib.report.plots import ACCENT, INK2, TINT, name_y, sns
 
     words, table, terms = context.words, found.table(), found.terms().set_index("term")
     shown = table[table["n"] >= context.min_cell]
@@ -118,8 +119,8 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
         axes.errorbar(at, y, yerr=[y - shown["low"], shown["high"] - y], fmt="o", color=INK2, elinewidth=1.6, capsize=4,
                       markersize=5, markerfacecolor="white", markeredgewidth=1.5)
         axes.set(xlabel=words("figure.curve.x", name=context.label(satisfaction)),
-                 ylabel=words("figure.curve.y", name=context.label(loyalty)),
                  ylim=(max(0, float(np.nanmin(shown["low"])) - 5), min(102, float(np.nanmax(shown["high"])) + 5)))
+        name_y(axes, words("figure.curve.y", name=context.label(loyalty)), words.language)
         axes.grid(axis="y", color="#dfe3e8", linewidth=1)
 
     cells = [[words("format.hidden")] * 3 if n < context.min_cell else

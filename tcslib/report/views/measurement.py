@@ -90,8 +90,9 @@ def _overlaps(context: Context, measures: Measurement) -> list[Any]:
                                  value=words.number(first["estimate"], 2),
                                  interval=words.interval(first["low"], first["high"], 2),
                                  limit=words.number(HTMT_MOST, 2)), "caution"))
-    columns = [Column(words("head.pair"), [f"{context.label(a)} – {context.label(b)}" for a, b in
-                                           zip(pairs["first"], pairs["second"], strict=True)], "left"),
+    named = [words("format.pair", first=context.label(a), second=context.label(b))
+             for a, b in zip(pairs["first"], pairs["second"], strict=True)]
+    columns = [Column(words("head.pair"), named, "left"),
                context.column("htmt", pairs["estimate"], "coef"), context.interval_column(pairs)]
     settings = context.settings(measures.inference, words(f"settings.htmt.{measures.htmt_kind}"))
     out.append(context.table("htmt", pairs, columns, settings, folded=True))
@@ -129,7 +130,7 @@ def loadings(context: Context, fit: PlsFit) -> View:
         paint,
         40 + 17 * (len(table) + len(heads)),
         words("figure.loadings.alt", **counts),
-        context.settings(fit.inference, fit.describe()),
+        context.settings(fit.inference, context.estimation(fit)),
         counts,
     )
     figure = type(figure)(**{**vars(figure), "title": words(f"figure.loadings.{title}", **counts)})
@@ -139,7 +140,8 @@ def loadings(context: Context, fit: PlsFit) -> View:
                context.column("loading", table["estimate"], "coef"), context.interval_column(table),
                context.column("outer_weight", weights["estimate"], "coef"),
                context.interval_column(weights)]
-    folded = context.table("loadings", both, columns, context.settings(fit.inference, fit.describe()), folded=True)
+    settings = context.settings(fit.inference, context.estimation(fit))
+    folded = context.table("loadings", both, columns, settings, folded=True)
     loose = [words("measurement.loose", names=counts["names"], limit=counts["limit"])] if len(weak) else []
     return View([figure, folded], {"warnings": loose})
 

@@ -17,13 +17,13 @@ def population(context: Context, study: Any) -> View:
     p, words = study.params, context.words
     blanks = {"population": study.words(p.population) or words("plan.population_unstated"),
               "sample": words(f"sample.{p.sample}")}
-    text = words("plan.population", **blanks)
+    text = [words("plan.population", **blanks)]
     if p.plan.frame:
-        text += " " + words("plan.frame", frame=study.words(p.plan.frame))
-    if p.fieldwork.start:
-        text += " " + words("plan.fieldwork", start=p.fieldwork.start, end=p.fieldwork.end or "–",
-                            mode=study.words(p.fieldwork.mode) or "–")
-    return View([Finding(text)], {"population": blanks["population"], "sample": p.sample})
+        text.append(words("plan.frame", frame=study.words(p.plan.frame)))
+    if p.fieldwork.start and p.fieldwork.end:
+        text.append(words("plan.fieldwork_mode" if p.fieldwork.mode else "plan.fieldwork", mode=study.words(
+            p.fieldwork.mode), dates=words.dates(p.fieldwork.start, p.fieldwork.end)))
+    return View([Finding(words.sentences(*text))], {"population": blanks["population"], "sample": p.sample})
 
 
 def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: Any) -> View:
@@ -47,7 +47,7 @@ def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: 
                    margin_n=words.number(margin.n, 0), change=words.number(plan.change, 1),
                    change_n=words.number(change.n, 0))
     if not context.planned:
-        answer = words("plan.no_plan") + " " + answer
+        answer = words.sentences(words("plan.no_plan"), answer)
     table = context.table("sample_size", data, columns, settings,
                           {"margin_n": words.number(margin.n, 0), "change_n": words.number(change.n, 0)})
     return View([Finding(answer, "answer"), table],
@@ -89,7 +89,8 @@ def allocation(context: Context, plan: pd.DataFrame, rule: str) -> View:
     words = context.words
     if not len(plan):
         return View([Finding(words("plan.no_strata"))])
-    columns = [context.column("stratum", plan["stratum"]), context.column("population_size", plan["size"], "count"),
+    named = context.categories(context.study.params.design.strata, plan["stratum"])
+    columns = [context.column("stratum", named), context.column("population_size", plan["size"], "count"),
                context.column("share", plan["share"], "share"), context.column("planned", plan["n"], "count")]
     blanks = {"n": words.number(plan["n"].sum(), 0), "strata": words.number(len(plan), 0)}
     return View([context.table("allocation", plan, columns, words(f"settings.allocation.{rule}"), blanks)],

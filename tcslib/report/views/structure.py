@@ -32,19 +32,20 @@ def paths(context: Context, fit: PlsFit) -> View:
     clear = table[table["reading"] != "unclear"]
     into = clear[clear["target"] == fit.model.target].sort_values("estimate", ascending=False)
     drivers = words.listed(
-        [f"{context.label(r['source'])} ({words.number(r['estimate'], 2)})" for _, r in into.iterrows()]
+        [words("format.named", name=context.label(r["source"]), value=words.number(r["estimate"], 2))
+         for _, r in into.iterrows()]
     )
 
     blanks = {"clear": words.number(len(clear), 0), "paths": words.number(len(table), 0), "drivers": drivers,
               "target": context.label(fit.model.target), "ci": context.ci()}
-    settings = context.settings(fit.inference, fit.describe())
+    settings = context.settings(fit.inference, context.estimation(fit))
     columns = [Column(words("head.path"), names, "left"), context.column("coefficient", table["estimate"], "coef"),
                context.interval_column(table), context.column("f2", table["f2"], "coef"),
                Column(words("head.reading"), [words(f"reading.{r}") for r in table["reading"]], "left")]
     answer = Finding(words("structure.answer" if len(into) else "structure.answer_none", **blanks), "answer")
     records = table.rename(columns={"method": "interval"})[["source", "target", "estimate", "se", "low", "high", "f2"]]
-    listed = context.table("paths", table, columns, words("settings.reading") + " " + settings
-                           + words("format.sentence_join") + _model(context, fit.model), blanks)
+    listed = context.table("paths", table, columns, words.sentences(
+        words("settings.reading"), words.clauses([settings, _model(context, fit.model)])), blanks)
     return View([answer, *diagram(context, fit).shown, listed],
                 {"paths": records.to_dict("records")})
 
@@ -78,10 +79,11 @@ def diagram(context: Context, fit: PlsFit) -> View:
               "unclear": words.number(unclear.sum(), 0)}
     kind = "title_none" if not into else {0: "title_all", 1: "title_one"}.get(int(unclear.sum()), "title")
     alt = words("figure.diagram.alt", constructs=words.number(len(labels), 0), paths=words.number(len(table), 0),
-                strongest="; ".join(routes[k] for k in strongest[:3]) or words("settings.none"),
-                unclear="; ".join(r for r, u in zip(routes, unclear, strict=True) if u) or words("settings.none"),
+                strongest=words.series(routes[k] for k in strongest[:3]) or words("settings.none"),
+                unclear=words.series(r for r, u in zip(routes, unclear, strict=True) if u) or words("settings.none"),
                 target=labels[target], r2=words.number(explained.get(target), 2))
-    title, settings = words(f"figure.diagram.{kind}", **blanks), context.settings(fit.inference, fit.describe())
+    title = words(f"figure.diagram.{kind}", **blanks)
+    settings = context.settings(fit.inference, context.estimation(fit))
     return View([Figure("diagram", title, words("figure.diagram.sub"), wide, narrow, alt, settings, table)])
 
 
@@ -93,7 +95,7 @@ def explained(context: Context, fit: PlsFit) -> View:
     target = table.set_index("construct").loc[fit.model.target] if fit.model.target in set(table["construct"]) else None
     blanks = {"target": context.label(fit.model.target),
               "share": words.share(target["estimate"]) if target is not None else words.number(None)}
-    settings = context.settings(fit.inference, fit.describe())
+    settings = context.settings(fit.inference, context.estimation(fit))
     total = fit.total_effects(fit.model.target)
     effect_columns = [Column(words("head.construct"), [context.label(c) for c in total["source"]], "left"),
                       context.column("total_effect", total["estimate"], "coef"), context.interval_column(total)]
@@ -145,7 +147,7 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
                context.column("score", table["estimate"], "score"), context.interval_column(table, 1),
                context.column("se", table["se"], "coef"), context.column("se_fixed", table["se_fixed"], "coef")]
-    settings = context.settings(index.scores, index.fit.describe(), words("settings.two_se"))
+    settings = context.settings(index.scores, context.estimation(index.fit), words("settings.two_se"))
 
     def paint(axes: Any, narrow: bool) -> None:
         y = np.arange(len(order))
@@ -174,8 +176,8 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     middle = median.table("median").iloc[0]
     sentence = words("structure.median", target=context.label(target), median=words.number(middle["estimate"], 1),
                      interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
-    values = "; ".join(f"{context.label(r['construct'])} {words.number(r['estimate'], 1)}, "
-                       f"{words.interval(r['low'], r['high'], 1)}" for _, r in order.iterrows())
+    values = words.series(words("figure.scores.point", name=context.label(r["construct"]), value=words.number(
+        r["estimate"], 1), interval=words.interval(r["low"], r["high"], 1)) for _, r in order.iterrows())
     alt = words("figure.scores.alt", **blanks, values=values)
     figure = context.figure("scores", order, paint, 50 + 30 * len(order), alt, settings, blanks)
     return View([figure, context.table("scores", table, columns, settings, blanks), Finding(sentence)],
@@ -206,7 +208,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
             ],
         ),
     ]
-    settings = context.settings(found.inference, found.index.fit.describe(), words("settings.gain", **blanks))
+    settings = context.settings(found.inference, context.estimation(found.index.fit), words("settings.gain", **blanks))
     shown: list[Any] = [_map(context, table, first, settings, blanks),
                         context.table("priorities", table, columns, settings, blanks, folded=True)]
     actions = [{"construct": r["construct"], "label": context.label(r["construct"]),
@@ -218,7 +220,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
 
 
 def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: str, blanks: dict[str, str]) -> Figure:
-    from tcslib.report.plots import ACCENT, INK2, INK3, beside, sns
+    from tcslib.report.plots import ACCENT, INK2, INK3, beside, name_y, sns
 
     words = context.words
     rank = {name: i + 1 for i, name in enumerate(first["construct"])}
@@ -237,8 +239,8 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
         y0, y1 = min(0, table["gain_low"].min()) - 0.1, table["gain_high"].max() * 1.18
         axes.axvline(cross[0], color=INK3, linewidth=1, linestyle=(0, (2, 3)))
         axes.axhline(cross[1], color=INK3, linewidth=1, linestyle=(0, (2, 3)))
-        axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=words("figure.priorities.x", low=words.number(x0, 0)),
-                 ylabel=words("figure.priorities.y", **blanks))
+        axes.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=words("figure.priorities.x", low=words.number(x0, 0)))
+        name_y(axes, words("figure.priorities.y", **blanks), words.language)
         texts = [f"{rank[c]} {context.label(c)}" if c in rank else context.label(c) for c in table["construct"]]
         places = beside(axes, table["performance"], table["gain"], texts)
         for (_, row), text, place in zip(table.iterrows(), texts, places, strict=True):
@@ -247,7 +249,7 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
                           fontweight="bold" if own else 400,
                           bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75})
 
-    alt = words("figure.priorities.alt", **blanks, values="; ".join(
-        f"{context.label(r['construct'])}: {words.number(r['performance'], 1)}, {words.number(r['gain'], 1, True)}"
-        for _, r in table.iterrows()))
+    alt = words("figure.priorities.alt", **blanks, values=words.series(
+        words("figure.priorities.point", name=context.label(r["construct"]), score=words.number(r["performance"], 1),
+              gain=words.number(r["gain"], 1, True)) for _, r in table.iterrows()))
     return context.figure("priorities", table, paint, (400, 380), alt, settings, blanks)

@@ -23,12 +23,12 @@ def trend(context: Context, found: Trend | None) -> View:
     table = found.scores()
     marks = [found.marks(found.target, k) for k in range(len(table))]
     now = table.iloc[-1]
-    target = context.label(found.target)
+    target, periods = context.label(found.target), [words.wave(p) for p in found.periods]
     kind = verdict(now, bool(marks[-1]))
-    blanks = {"target": target, "previous": found.periods[-2], "base": found.base, **_said(context, now),
+    blanks = {"target": target, "previous": periods[-2], "base": words.wave(found.base), **_said(context, now),
               "now": words.number(now["estimate"], 1), "before": words.number(table["estimate"].iloc[-2], 1)}
     asked = found.compared(found.target)
-    drawn = (words("settings.trend", base=found.base), words(f"settings.overlap.{found.overlap}"),
+    drawn = (words("settings.trend", base=blanks["base"]), words(f"settings.overlap.{found.overlap}"),
              _draws(context, found))
     settings = context.settings(None, words("settings.compared", count=words.number(len(asked), 0)), *drawn)
     short = context.settings(None, *drawn)
@@ -41,7 +41,7 @@ def trend(context: Context, found: Trend | None) -> View:
                         _constructs(context, found, short, blanks), _items(context, found, short, blanks)]
     if len(table) > 2:
         said = _said(context, found.since_first())
-        shown.insert(1, Finding(words("trend.since_marked" if any(marks) else "trend.since", first=found.periods[0],
+        shown.insert(1, Finding(words("trend.since_marked" if any(marks) else "trend.since", first=periods[0],
                                       target=target, **said)))
     if left := [c for name in found.constructs for c in found.passed_over(name)]:
         shown.append(Finding(words("trend.passed_over", items=words.listed(left))))
@@ -81,14 +81,14 @@ def _draws(context: Context, found: Trend) -> str:
 def _cautions(context: Context, found: Trend, marks: list[list[tuple[str, str]]]) -> list[Finding]:
     """One caution for each wave in which a question of the index was changed."""
     words = context.words
-    return [Finding(words("trend.changed", wave=found.periods[k], questions=words.listed(
+    return [Finding(words("trend.changed", wave=words.wave(found.periods[k]), questions=words.listed(
         [words("trend.question", item=item, how=words(f"trend.how.{how}")) for item, how in mark])), "caution")
         for k, mark in enumerate(marks) if mark]
 
 
 def _figure(context: Context, found: Trend, table: pd.DataFrame, marks: list[list[tuple[str, str]]], settings: str,
             blanks: dict[str, str], kind: str) -> Figure:
-    from tcslib.report.plots import ACCENT, INK, INK3, TINT, sns
+    from tcslib.report.plots import ACCENT, INK, INK3, TINT, name_y, sns
 
     words = context.words
     shown = table.tail(MOST_WAVES).reset_index(drop=True)
@@ -114,14 +114,15 @@ def _figure(context: Context, found: Trend, table: pd.DataFrame, marks: list[lis
             axes.annotate(words("figure.trend.break"), (at - 0.5, 0.02), xycoords=("data", "axes fraction"),
                           xytext=(-4, 0), textcoords="offset points", rotation=90, ha="right", va="bottom", color=INK3)
         step = 1 if not narrow else -(-len(x) // 5)
-        axes.set_xticks(x[::-1][::step][::-1], shown["wave"].iloc[::-1].iloc[::step].iloc[::-1])
+        ticks = x[::-1][::step][::-1]
+        axes.set_xticks(ticks, [words.wave(w) for w in shown["wave"].iloc[ticks]])
         room = max(1.0, float(np.nanmax(shown["high"]) - np.nanmin(shown["low"])))
         low = np.floor(float(np.nanmin(shown["low"])) - 0.15 * room)
-        axes.set(xlim=(-0.5, len(x) - 0.5), ylim=(low, float(np.nanmax(shown["high"])) + 0.3 * room), xlabel="",
-                 ylabel=words("figure.trend.y", low=words.number(low, 0)))
+        axes.set(xlim=(-0.5, len(x) - 0.5), ylim=(low, float(np.nanmax(shown["high"])) + 0.3 * room), xlabel="")
+        name_y(axes, words("figure.trend.y", low=words.number(low, 0)), words.language)
 
-    values = words("format.alt_join").join(
-        words("summary.strip", name=r["wave"], value=words.number(r["estimate"], 1),
+    values = words.series(
+        words("summary.strip", name=words.wave(r["wave"]), value=words.number(r["estimate"], 1),
               interval=words.interval(r["low"], r["high"], 1)) for _, r in shown.iterrows())
     figure = context.figure("trend", table, paint, (250, 240), words("figure.trend.alt", **blanks, values=values),
                             settings, blanks | {"title": words(f"trend.title_{kind}", **blanks)})
@@ -141,13 +142,12 @@ def _waves(context: Context, found: Trend, table: pd.DataFrame, marks: list[list
            blanks: dict[str, str]) -> Table:
     words = context.words
     flagged = table.assign(marked=[bool(m) for m in marks])
-    columns = [Column(words("head.wave"), [("▲ " if m else "") + w for w, m in
+    columns = [Column(words("head.wave"), [("▲ " if m else "") + words.wave(w) for w, m in
                                            zip(table["wave"], flagged["marked"], strict=True)], "left"),
                context.column("n", table["n"], "count"), context.column("score", table["estimate"], "score"),
                context.interval_column(table, 1), *_change_columns(context, table)]
     note = words("settings.marked") if flagged["marked"].any() else ""
-    return context.table("trend", flagged, columns, words("format.sentence_join").join(filter(None, [note, settings])),
-                         blanks)
+    return context.table("trend", flagged, columns, words.clauses([note, settings]), blanks)
 
 
 def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str, str]) -> Table:
@@ -164,14 +164,14 @@ def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str,
     flags = [bool(found.marks(c, len(found.found) - 1)) if c in found.constructs else False for c in table["construct"]]
     columns = [Column(words("head.construct"), [("▲ " if f else "") + n for n, f in zip(names, flags, strict=True)],
                       "left"),
-               *(Column(found.periods[at], [words.number(v, d) for v, d in zip(table[name], whole, strict=True)])
+               *(Column(words.wave(found.periods[at]), [words.number(v, d) for v, d in
+                                                        zip(table[name], whole, strict=True)])
                  for at, name in ((-2, "before"), (-1, "now"))), *_change_columns(context, table, whole)]
     clear = ((table["change_low"] > 0) | (table["change_high"] < 0)).sum()
     title = words("table.changes.title" if clear else "table.changes.title_none", clear=words.number(clear, 0),
-                  count=words.number(len(table), 0), previous=found.periods[-2])
+                  count=words.number(len(table), 0), previous=blanks["previous"])
     note = words("settings.marked") if any(flags) else ""
-    return context.table("changes", table, columns,
-                         words("format.sentence_join").join(filter(None, [note, settings])), blanks, title=title)
+    return context.table("changes", table, columns, words.clauses([note, settings]), blanks, title=title)
 
 
 def _items(context: Context, found: Trend, settings: str, blanks: dict[str, str]) -> Table:
@@ -179,7 +179,7 @@ def _items(context: Context, found: Trend, settings: str, blanks: dict[str, str]
     marked = {q.names[-1] for q in found.questions if q.marks[-1]}
     columns = [Column(words("head.item"), [("▲ " if i in marked else "") + i for i in table["item"]], "left"),
                Column(words("head.wording"), [context.wording(i) for i in table["item"]], "left"),
-               Column(found.periods[-2], [words.number(v, 2) for v in table["before"]]),
-               Column(found.periods[-1], [words.number(v, 2) for v in table["now"]]),
+               Column(words.wave(found.periods[-2]), [words.number(v, 2) for v in table["before"]]),
+               Column(words.wave(found.periods[-1]), [words.number(v, 2) for v in table["now"]]),
                *_change_columns(context, table, 2)]
     return context.table("item_changes", table, columns, settings, blanks, folded=True)
