@@ -16,7 +16,6 @@ from tcslib.fieldwork.source import Source, quoted
 CODECS = {"utf-8": "utf-8-sig"}          # the rest are named as Python names them
 _OTHERS = ("gb18030", "big5", "cp1252")
 _BLOCK = 1 << 20
-_SAMPLE = 1 << 18          # characters that tell a language as well as millions do
 _LONG = re.compile(rb"[\xe0-\xf4]")          # begins a character of three bytes or more in UTF-8
 _HIGH = re.compile(rb"[\x80-\xff]")
 _LETTER = re.compile(r"(?<=[A-Za-z])[^\W\d_a-zA-Z]|[^\W\d_a-zA-Z](?=[A-Za-z])")          # touches a plain letter
@@ -42,7 +41,7 @@ class Encoding(NamedTuple):
 
 
 def encoding_of(source: Source) -> Encoding:
-    """The file's encoding; reads the whole file, 1 MB at a time where it is UTF-8.
+    """The file's encoding; reads the file through once, 1 MB at a time, as far as it is UTF-8.
 
     Raises
     ------
@@ -62,7 +61,7 @@ def encoding_of(source: Source) -> Encoding:
         if start[:3] != codecs.BOM_UTF8:
             _check_short(source)
         return Encoding("utf-8-sig")
-    raw = source.path.read_bytes()
+    raw = _sample(source)          # reading is strict, so that a fault further down is still refused
     text = _decoded(raw, "gb18030")
     if text is None or not looks_chinese(text) or any(_plausible(raw, rival) for rival in ("big5", "cp949", "cp1252")):
         raise source.refused(*undecodable(source))
@@ -88,7 +87,7 @@ def looks_chinese(text: str) -> bool:
     different ones must occur. Other languages' bytes give hanzi too, but spread over all of them: one in six or seven
     is a common one.
     """
-    counts = Counter("".join(_RUN.findall(text[:_SAMPLE * 40])[:_SAMPLE]))
+    counts = Counter("".join(_RUN.findall(text)))
     total = sum(counts.values())
     level = {c: _level(c) for c in counts}
     first = sum(n for c, n in counts.items() if level[c] == 1)
@@ -112,9 +111,9 @@ def _plausible(raw: bytes, encoding: str) -> bool:
     text = _decoded(raw, encoding)
     if text is None:
         return False
-    beyond = "".join(_RUN.findall(text[:_SAMPLE * 40])[:_SAMPLE])
+    beyond = "".join(_RUN.findall(text))
     if encoding == "cp1252":          # accented letters stand among plain ones
-        return 2 * len(_LETTER.findall(text[:_SAMPLE])) >= len(beyond)
+        return 2 * len(_LETTER.findall(text)) >= len(beyond)
     if encoding == "cp949":
         return sum("\uac00" <= c <= "\ud7a3" for c in beyond) >= 0.9 * len(beyond)
     return sum(c.encode("big5")[0] < 0xC9 for c in beyond) >= 0.9 * len(beyond)          # its characters in common use
@@ -125,6 +124,15 @@ def _decoded(raw: bytes, encoding: str) -> str | None:
         return raw.decode(encoding)
     except UnicodeError:
         return None
+
+
+def _sample(source: Source) -> bytes:
+    """The first megabytes of lines with more than ASCII in them: they tell a language as well as all do."""
+    kept = b""
+    with source.path.open("rb") as file:
+        while len(kept) < 2 * _BLOCK and (lines := file.readlines(_BLOCK)):
+            kept += b"".join(line for line in lines if not line.isascii())
+    return kept
 
 
 def _is_utf8(source: Source) -> bool:
