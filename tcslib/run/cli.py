@@ -9,11 +9,14 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from tcslib.errors import InputRefused, TcsError
+
+if TYPE_CHECKING:
+    from tcslib.study.load import Study
 
 app = typer.Typer(help="Measure customer satisfaction, from the sampling plan to the report.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False)
@@ -44,14 +47,17 @@ def run(study: StudyName, out: Out = None) -> None:
 
 def _run(path: str, out: Path | None) -> None:
     began = time.monotonic()
-    check_study(path)
     from tcslib.run.pipeline import run as run_study
+    from tcslib.run.pipeline import standing
     from tcslib.study.load import load
 
     study = load(path)
     check_out(out, study.root)
+    done = standing(study, out)
+    if done is None:          # a report that stands was made of columns that were there
+        _check_columns(study)
     print(f"{study.title}, {study.params.wave}", file=sys.stderr, flush=True)
-    done = run_study(study, out, lambda line: print(line, file=sys.stderr, flush=True))
+    done = done or run_study(study, out, lambda line: print(line, file=sys.stderr, flush=True))
     for dropped in done.dropped:
         print(f"  left out of the page: {dropped}", file=sys.stderr)
     if done.new:
@@ -77,21 +83,26 @@ def check_out(out: Path | None, root: Path) -> None:
         raise InputRefused(f"cannot be written: {there} does not let you. Name another folder.", f"--out {out}")
 
 
-def check_study(path: str) -> str:
-    """Check a study's parameters and that its data file has the columns they name; returns the study's name."""
+def _check_columns(study: Study) -> None:
     from tcslib.errors import refuse_all
     from tcslib.fieldwork.columns import check_columns, columns_of
+
+    refuse_all(check_columns(study, columns_of(study)))
+
+
+def check_study(path: str) -> Study:
+    """Check a study's parameters and that its data file has the columns they name; returns the study."""
     from tcslib.study.load import load
 
     study = load(path)
-    refuse_all(check_columns(study, columns_of(study)))
-    return study.name
+    _check_columns(study)
+    return study
 
 
 @app.command()
 def check(study: StudyName) -> None:
     """Check a study's parameters and the columns of its data, without running it."""
-    print(f"{check_study(study_path(study))}: no faults found.")
+    print(f"{check_study(study_path(study)).name}: no faults found.")
 
 
 @app.command()

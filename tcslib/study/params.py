@@ -7,6 +7,7 @@ field descriptions are what the JSON Schema for editors shows.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -224,6 +225,20 @@ class CompareParams(Section):
     segments: Columns = []
 
 
+def _bands(edges: list[float]) -> list[float]:
+    if len(edges) < 2 or edges[0] != 0 or edges[-1] != 100 or any(a >= b for a, b in pairwise(edges)):
+        raise ValueError("edges that rise from 0 to 100 are expected, such as [0, 50, 70, 85, 100].")
+    return edges
+
+
+class LoyaltyParams(Section):
+    """How loyalty is read against satisfaction."""
+
+    bands: Annotated[list[float], AfterValidator(_bands)] = Field(
+        [0.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0],
+        description="edges of the bands of satisfaction, from 0 to 100")
+
+
 class ReportParams(Section):
     """What the page shows."""
 
@@ -256,4 +271,5 @@ class StudyParams(Section):
     plan: PlanParams = PlanParams()
     fieldwork: FieldParams = FieldParams()
     compare: CompareParams = CompareParams()
+    loyalty: LoyaltyParams = LoyaltyParams()
     report: ReportParams = ReportParams()
