@@ -1,4 +1,4 @@
-"""The command line: ``tcs demo``, ``tcs check``, ``tcs run``, ``tcs lab``."""
+"""The command line: ``tcs demo``, ``tcs check``, ``tcs run``, ``tcs lab``, and those of ``commands``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from tcslib.errors import InputRefused, TcsError
+from tcslib.run import commands
+from tcslib.run.commands import Out
 
 if TYPE_CHECKING:
     from tcslib.study.load import Study
@@ -22,7 +24,7 @@ app = typer.Typer(help="Measure customer satisfaction, from the sampling plan to
                   add_completion=False, pretty_exceptions_enable=False)
 DEMO = "params/demo/2026Q3.yaml"
 StudyName = Annotated[str, typer.Argument(help="params/<client>/<wave>.yaml, or <client>/<wave>")]
-Out = Annotated[Path | None, typer.Option(help="folder for processed data and reports instead of the project's")]
+app.add_typer(commands.app)
 
 
 def study_path(name: str) -> str:
@@ -100,9 +102,15 @@ def check_study(path: str) -> Study:
 
 
 @app.command()
-def check(study: StudyName) -> None:
+def check(study: StudyName, show: Annotated[bool, typer.Option(
+        help="print the study with everything filled in, and where each value comes from")] = False) -> None:
     """Check a study's parameters and the columns of its data, without running it."""
-    print(f"{check_study(study_path(study)).name}: no faults found.")
+    found = check_study(study_path(study))
+    if show:
+        from tcslib.study.show import show as shown
+
+        print(*shown(found), sep="\n")
+    print(f"{found.name}: no faults found.", file=sys.stderr if show else sys.stdout)
 
 
 @app.command()

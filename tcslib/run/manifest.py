@@ -91,10 +91,12 @@ def run_id(made_of: Mapping[str, Any]) -> str:
     return hash_of(made_of)[:12]
 
 
-def manifest(study: Study, version: str, made_of: Mapping[str, Any], outputs: Mapping[str, str]) -> dict[str, Any]:
-    """The record delivered beside a report."""
+def manifest(study: Study, version: str, made_of: Mapping[str, Any], stages: Mapping[str, Any],
+             outputs: Mapping[str, str]) -> dict[str, Any]:
+    """The record delivered beside a report. The commit is told, and no part of the id."""
     return {"id": run_id(made_of), "client": study.params.client, "wave": study.params.wave, "version": version,
-            "seed": study.params.replicates.seed, "commit": _commit(), "inputs": made_of, "outputs": outputs}
+            "seed": study.params.replicates.seed, "commit": _commit(), "inputs": made_of, "stages": stages,
+            "outputs": outputs}
 
 
 def changed_keys(before: Any, after: Any, prefix: str = "") -> list[str]:

@@ -14,11 +14,15 @@ from tcslib.report.context import Context
 from tcslib.report.office import write_tables
 from tcslib.report.page.build import build_page
 from tcslib.report.summary import summary
+from tcslib.run.cache import RECORD
 from tcslib.run.manifest import changed_keys, manifest, run_id, sha256
 from tcslib.run.store import free_name, read_json, write_json
 from tcslib.run.versions import ASIDE, VERSION, place, point_to_latest, versions
 from tcslib.study.load import Study
+from tcslib.study.params import StudyParams
 
+# where results.json has what a stage tells under another name
+_TOLD_AS = {"construct_scores": ["constructs"], "index": ["index", "trend"]}
 _NEEDED = {"n": "2_cleaning", "design": "2_cleaning", "index": "4_structural_model"}
 
 
@@ -37,6 +41,23 @@ def merge(folder: Path, stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[s
         if not numbers.get(name):
             raise RunFailed(f'leaves no "{name}" for results.json. Restore what it shows.', f"notebooks/{stage}.ipynb")
     return numbers | {"warnings": warnings}, tables
+
+
+def told(folder: Path, stages: tuple[str, ...]) -> dict[str, Any]:
+    """For each stage what it read and loaded, and which parts of ``results.json`` it told."""
+    out: dict[str, Any] = {}
+    tables: dict[str, None] = {}
+    for stage in stages:
+        left, record = read_json(folder / stage / "numbers.json"), folder / stage / RECORD
+        said = read_json(record) if record.exists() else {}
+        names = [k for key in left["numbers"] for k in _TOLD_AS.get(key, [key]) if k != "warnings"]
+        for name in left["tables"]:
+            free = free_name(name, tables)
+            tables[free] = None
+            names.append(f"tables.{free}")
+        out[stage] = {"reads": said.get("reads", list(StudyParams.model_fields)), "loads": said.get("loads", {}),
+                      "results": names}
+    return out
 
 
 def results(study: Study, identity: str, version: str, numbers: Mapping[str, Any],
@@ -89,7 +110,7 @@ def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[st
         write_json(aside / "results.json", found)
         write_tables(aside / "tables.xlsx", {k: t for k, t in tables.items() if not k.endswith("_figure")})
         outputs = {p.name: sha256(p) for p in sorted(aside.iterdir())}
-        write_json(aside / "manifest.json", manifest(study, version, made_of, outputs))
+        write_json(aside / "manifest.json", manifest(study, version, made_of, told(work, stages), outputs))
         keep()
         os.rename(aside, folder / version)
     except BaseException:

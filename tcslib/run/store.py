@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import uuid
 from collections.abc import Container, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +32,17 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):          # numpy's arrays and numbers
         return plain(value.tolist())
     return None if type(value).__name__ == "NAType" else str(value)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text in UTF-8, made aside and renamed into place; the folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".making-{uuid.uuid4().hex[:8]}")
+    try:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

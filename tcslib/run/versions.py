@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import uuid
 from pathlib import Path
 
 from tcslib.errors import RunFailed
 from tcslib.run.manifest import sha256
-from tcslib.run.store import read_json
+from tcslib.run.store import read_json, write_text
 from tcslib.study.load import Study
 
 VERSION = re.compile(r"v([1-9][0-9]*)\Z")
@@ -74,9 +72,7 @@ def point_to_latest(folder: Path) -> None:
     """``latest.txt`` names the newest version; written anew whenever it does not."""
     newest = versions(folder)[-1].name
     if points_to(folder) != newest:
-        aside = folder / f"{ASIDE}{uuid.uuid4().hex[:8]}.txt"
-        aside.write_text(newest + "\n", encoding="utf-8", newline="\n")
-        os.replace(aside, folder / "latest.txt")
+        write_text(folder / "latest.txt", newest + "\n")
 
 
 def sweep(folder: Path) -> None:

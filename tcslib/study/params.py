@@ -10,7 +10,7 @@ import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from tcslib.study.questionnaire import Scale
 
@@ -64,11 +64,15 @@ def _number_key(value: Any) -> Any:
     return value
 
 
-Words = Annotated[dict[str, str], BeforeValidator(_text)]
+_TEXT = {"type": "string"}          # as the schema for editors says it, here and below
+Words = Annotated[dict[str, str], BeforeValidator(_text), WithJsonSchema({"anyOf": [_TEXT, {
+    "type": "object", "properties": {"en": _TEXT, "zh": _TEXT}, "additionalProperties": False, "minProperties": 1}]})]
 ScaleText = Annotated[str, BeforeValidator(_scale)]
 Name = Annotated[str, Field(min_length=1)]
-Codes = Annotated[dict[str, str], BeforeValidator(_number_key)]
-Columns = Annotated[list[Name], BeforeValidator(_column_or_list)]
+Codes = Annotated[dict[str, str], BeforeValidator(_number_key), WithJsonSchema({
+    "type": "object", "additionalProperties": _TEXT, "propertyNames": {"pattern": NUMBER.pattern.replace(r"\Z", "$")}})]
+_ONE_OR_MORE = WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]})
+Columns = Annotated[list[Name], BeforeValidator(_column_or_list), _ONE_OR_MORE]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -136,7 +140,7 @@ class MeasurementParams(Section):
 class CleaningParams(Section):
     """Rules of cleaning, each of which leaves a line in the ledger."""
 
-    require: dict[str, Annotated[list[str], BeforeValidator(_column_or_list)]] = Field(
+    require: dict[str, Annotated[list[str], BeforeValidator(_column_or_list), _ONE_OR_MORE]] = Field(
         {}, description="screening: a column and the answers that stay")
     same_id: Literal["refuse", "keep_first", "keep_last"] = Field("refuse", description="one id, different answers")
     max_missing: Share = Field(0.5, description="interviews with a larger share of model items missing are left out")
@@ -251,7 +255,7 @@ class StudyParams(Section):
     """A study of one client, one wave."""
 
     client: Annotated[str, AfterValidator(_slug)]
-    wave: Annotated[str, BeforeValidator(_wave)]
+    wave: Annotated[str, BeforeValidator(_wave), WithJsonSchema({"type": ["string", "integer"]})]
     title: Words = {}
     language: Literal["en", "zh"] = "en"
     population: Words = {}
