@@ -29,8 +29,9 @@ from filelock import FileLock
 
 from tcslib.errors import InputRefused, RunFailed
 from tcslib.run import kernels, pipeline, publish
-from tcslib.run.publish import merge, point_to_latest, published, results, versions
+from tcslib.run.publish import merge, results
 from tcslib.run.store import free_name, plain, read_json, write_json
+from tcslib.run.versions import point_to_latest, published, versions
 from tcslib.simulate import ITEMS, draw_answers
 from tcslib.study.load import Study, load
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcslib.errors import InputRefused, RunFailed, refuse_all
 from tcslib.run import cache
+from tcslib.run.kernels import Kernels
 from tcslib.run.manifest import NOTEBOOKS, STAGES, inputs, run_id
 from tcslib.run.versions import ASIDE, page_of, place, point_to_latest, points_to, published, sweep
 from tcslib.study.load import Study
@@ -104,7 +105,6 @@ def _places(study: Study, out: Path | None) -> tuple[Path, Path, Path, list[Path
 
 def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], made_of: Mapping[str, Any],
          say: Say) -> Done:
-    from tcslib.run.kernels import Kernels
     from tcslib.run.publish import publish
 
     work = processed / f"{_RUN}{uuid.uuid4().hex[:8]}"

@@ -230,8 +230,8 @@ class CompareParams(Section):
 
 
 def _bands(edges: list[float]) -> list[float]:
-    if len(edges) < 2 or edges[0] != 0 or edges[-1] != 100 or any(a >= b for a, b in pairwise(edges)):
-        raise ValueError("edges that rise from 0 to 100 are expected, such as [0, 50, 70, 85, 100].")
+    if not 2 <= len(edges) <= 21 or edges[0] != 0 or edges[-1] != 100 or any(a >= b for a, b in pairwise(edges)):
+        raise ValueError("at most 21 edges that rise from 0 to 100 are expected, such as [0, 50, 70, 85, 100].")
     return edges
 
 

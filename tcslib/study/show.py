@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tcslib.study.load import Study
@@ -46,6 +47,11 @@ class _Shown:
 
     study: Study
 
+    @cached_property
+    def preset(self) -> Mapping[str, Any]:
+        """The preset as its file holds it, empty for a model of one's own."""
+        return read_preset(self.study.model.preset) if self.study.model.preset else {}
+
     def lines(self, value: dict[str, Any], address: Address) -> Iterator[str]:
         for key, part in value.items():
             here, pad = (*address, key), "  " * len(address)
@@ -77,12 +83,12 @@ class _Shown:
         return f"preset {study.model.preset}" if self._in_preset(address) else "default"
 
     def _in_preset(self, address: Address) -> bool:
-        if not self.study.model.preset:
+        preset = self.preset
+        if not preset:
             return False
-        preset = read_preset(self.study.model.preset)
         if address[0] == "items":
-            known: dict[str, Any] = {k: v for c in preset["constructs"].values() for k, v in c["items"].items()}
-            wording = known.get(address[1], {})
+            asked = [c["items"] for c in preset["constructs"].values() if address[1] in c["items"]]
+            wording = asked[0][address[1]] if asked else {}
             return (address[3] if address[2] == "text" else address[2]) in wording
         if address[:2] == ("model", "constructs"):
             base = preset["constructs"].get(address[2], {})
