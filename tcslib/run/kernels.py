@@ -42,6 +42,7 @@ class Kernels:
 
     def __enter__(self) -> Kernels:
         self._own.mkdir(mode=0o700, parents=True)
+        self._next = self._start()          # before anybody takes it: most runs have a stage to run
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -105,13 +105,13 @@ def _places(study: Study, out: Path | None) -> tuple[Path, Path, Path, list[Path
 
 def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], made_of: Mapping[str, Any],
          say: Say) -> Done:
-    from tcslib.run.publish import publish
-
     work = processed / f"{_RUN}{uuid.uuid4().hex[:8]}"
     executed = [work / "log" / notebook.name for notebook in notebooks]
     try:
         (work / "log").mkdir(parents=True)
         with Kernels(study.root, _kernels_of(work)) as kernels:
+            from tcslib.run.publish import publish  # a third of a second, while the first kernel starts
+
             for number, notebook in enumerate(notebooks):
                 began, stage = time.monotonic(), STAGES[number]
                 stage_in = work / STAGES[number - 1] if number else None
