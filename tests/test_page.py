@@ -519,7 +519,8 @@ COMPUTED = {
     "table.{}.{}": ["segments.title", "segments.title_none", "brands.title", "brands.title_none"],
     "settings.{}": ["segments", "brands"], "settings.overlap.{}": ["none", "units", "respondents"],
     **{key: ["up", "down", "unclear", "marked"] for key in ("summary.change.{}", "summary.since.{}", "trend.answer_{}",
-                                                             "trend.title_{}")}, "trend.how.{}": ["wording", "scale", "codes"],
+                                                             "trend.title_{}")},
+    "trend.how.{}": ["wording", "scale", "codes"],
     "rule.flag_{}": ["straight_line", "same_answers", "speeder"]}
 # values come from the data or from the code that calls: whatever is there must be a phrase of that group
 SPARE: set[str] = set()          # written, not asked for

@@ -29,8 +29,9 @@ from filelock import FileLock
 
 from tcslib.errors import InputRefused, RunFailed
 from tcslib.run import kernels, pipeline, publish
-from tcslib.run.publish import merge, point_to_latest, published, results, versions
+from tcslib.run.publish import merge, results
 from tcslib.run.store import free_name, plain, read_json, write_json
+from tcslib.run.versions import point_to_latest, published, versions
 from tcslib.simulate import ITEMS, draw_answers
 from tcslib.study.load import Study, load
 
@@ -91,8 +92,10 @@ def test_a_run_leaves_what_the_layout_says(demo_report) -> None:
 
 @pytest.mark.slow
 def test_the_command_says_where_the_report_is(demo_report) -> None:
-    assert demo_report.printed.splitlines() == [str(demo_report.page)]
+    before = demo_report.out / "reports" / "demo" / "2026Q2" / "v1" / "demo-2026Q2-v1.html"
+    assert demo_report.printed.splitlines() == [str(before), str(demo_report.page)]
     lines = demo_report.said.splitlines()
+    lines = lines[lines.index("Demo Mobile customer satisfaction, 2026Q3"):]
     assert lines[0] == "Demo Mobile customer satisfaction, 2026Q3" and "left out" not in demo_report.said
     assert [line.split()[0] for line in lines[1:6]] == [f"{k}/5" for k in range(1, 6)]
 

@@ -79,7 +79,8 @@ def test_no_sentence_is_false_on_mobi(mobi):
 
 # -- San Francisco Airport, three waves -----------------------------------------------------------------------------
 
-SFO = {2013: ("Q7O_WHOLE", 3.984471, 1.230608), 2014: ("Q7ALL", 4.006966, 1.371840), 2015: ("Q7ALL", 4.044173, 1.409488)}
+SFO = {2013: ("Q7O_WHOLE", 3.984471, 1.230608), 2014: ("Q7ALL", 4.006966, 1.371840),
+       2015: ("Q7ALL", 4.044173, 1.409488)}
 
 
 def sfo_root(shared: Path, root: Path) -> Path:

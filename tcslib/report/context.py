@@ -36,7 +36,7 @@ class Context:
     @property
     def planned(self) -> bool:
         """Whether the study states a plan; otherwise chapter 1 shows what usual values would ask for."""
-        return "plan" in self.study.params.model_fields_set
+        return bool(self.study.params.plan.model_fields_set)
 
     def label(self, construct: str) -> str:
         """A construct's name as readers see it."""

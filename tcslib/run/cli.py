@@ -1,4 +1,4 @@
-"""The command line: ``tcs demo``, ``tcs check``, ``tcs run``, ``tcs report``, ``tcs lab``."""
+"""The command line: ``tcs demo``, ``tcs check``, ``tcs run``, ``tcs lab``, and those of ``commands``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from tcslib.errors import InputRefused, TcsError
+from tcslib.run import commands
+from tcslib.run.commands import Out
+
+if TYPE_CHECKING:
+    from tcslib.study.load import Study
 
 app = typer.Typer(help="Measure customer satisfaction, from the sampling plan to the report.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False)
 DEMO = ("params/demo/2026Q2.yaml", "params/demo/2026Q3.yaml")
 StudyName = Annotated[str, typer.Argument(help="params/<client>/<wave>.yaml, or <client>/<wave>")]
 Language = Annotated[str, typer.Option(help="en or zh: the report's language instead of the study's")]
-Out = Annotated[Path | None, typer.Option(help="folder for processed data and reports instead of the project's")]
+app.add_typer(commands.app)
 
 
 def study_path(name: str) -> str:
@@ -46,14 +51,17 @@ def run(study: StudyName, out: Out = None, language: Language = "") -> None:
 
 def _run(path: str, out: Path | None, language: str = "") -> None:
     began = time.monotonic()
-    check_study(path)
     from tcslib.run.pipeline import run as run_study
+    from tcslib.run.pipeline import standing
     from tcslib.study.load import load
 
     study = load(path, language)
     check_out(out, study.root)
+    done = standing(study, out)
+    if done is None:          # a report that stands was made of columns that were there
+        _check_columns(study)
     print(f"{study.title}, {study.params.wave}", file=sys.stderr, flush=True)
-    done = run_study(study, out, lambda line: print(line, file=sys.stderr, flush=True))
+    done = done or run_study(study, out, lambda line: print(line, file=sys.stderr, flush=True))
     for dropped in done.dropped:
         print(f"  left out of the page: {dropped}", file=sys.stderr)
     if done.new:
@@ -79,38 +87,32 @@ def check_out(out: Path | None, root: Path) -> None:
         raise InputRefused(f"cannot be written: {there} does not let you. Name another folder.", f"--out {out}")
 
 
-def check_study(path: str) -> str:
-    """Check a study's parameters and that its data file has the columns they name; returns the study's name."""
+def _check_columns(study: Study) -> None:
     from tcslib.errors import refuse_all
     from tcslib.fieldwork.columns import check_columns, columns_of
+
+    refuse_all(check_columns(study, columns_of(study)))
+
+
+def check_study(path: str) -> Study:
+    """Check a study's parameters and that its data file has the columns they name; returns the study."""
     from tcslib.study.load import load
 
     study = load(path)
-    refuse_all(check_columns(study, columns_of(study)))
-    return study.name
+    _check_columns(study)
+    return study
 
 
 @app.command()
-def check(study: StudyName) -> None:
+def check(study: StudyName, show: Annotated[bool, typer.Option(
+        help="print the study with everything filled in, and where each value comes from")] = False) -> None:
     """Check a study's parameters and the columns of its data, without running it."""
-    print(f"{check_study(study_path(study))}: no faults found.")
+    found = check_study(study_path(study))
+    if show:
+        from tcslib.study.show import show as shown
 
-
-@app.command()
-def report(study: StudyName, data: Annotated[bool, typer.Option("--data", help="cleaned data as SAV, CSV and XLSX, "
-                                                                 "to data/processed")] = False,
-           out: Out = None) -> None:
-    """Make more of a finished run: its cleaned data with weights and scores."""
-    if not data:
-        raise InputRefused("nothing is asked for. Say --data.", f"tcs report {study}")
-    from tcslib.run.export import export_data
-    from tcslib.study.load import load
-
-    loaded = load(study_path(study))
-    check_out(out, loaded.root)
-    base = (out or loaded.root).resolve()
-    for path in export_data(loaded, base / "data" / "processed" / loaded.params.client / loaded.params.wave):
-        print(path, flush=True)
+        print(*shown(found), sep="\n")
+    print(f"{found.name}: no faults found.", file=sys.stderr if show else sys.stdout)
 
 
 @app.command()

@@ -17,8 +17,11 @@ import pandas as pd
 from tcslib.errors import InputRefused
 from tcslib.report.office import write_sheets
 from tcslib.report.wording import Words
+from tcslib.run.manifest import resolved
+from tcslib.run.runs import Run
 from tcslib.run.store import load_responses, read_json
-from tcslib.study.load import Study
+from tcslib.run.versions import versions
+from tcslib.study.load import Study, load
 from tcslib.survey.responses import Responses
 
 _RESERVED = frozenset(["ALL", "AND", "BY", "EQ", "GE", "GT", "LE", "LT", "NE", "NOT", "OR", "TO", "WITH"])
@@ -42,6 +45,17 @@ class Variable:
     measure: str = "nominal"
     labels: Mapping[float, str] = field(default_factory=dict)
     kinds: np.ndarray | None = None
+
+
+def export_run(run: Run) -> list[Path]:
+    """``export_data`` for a published run, while its stages and its parameters are still those of its report."""
+    said = run.manifest
+    study = load(run.root / "params" / said["client"] / f"{said['wave']}.yaml", said["inputs"]["params"]["language"])
+    if versions(run.folder.parent)[-1] != run.folder:
+        raise InputRefused("only the latest version's data are kept. Name no version.", run.name)
+    if resolved(study.params) != said["inputs"]["params"]:
+        raise InputRefused(f"the study's parameters have changed since. Run `tcs run {study.name}` first.", run.name)
+    return export_data(study, run.folder.parents[3] / "data" / "processed" / said["client"] / said["wave"])
 
 
 def export_data(study: Study, processed: Path) -> list[Path]:

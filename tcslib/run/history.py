@@ -12,15 +12,17 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tcslib.compare.waves import Wave
 from tcslib.errors import InputRefused
 from tcslib.run.manifest import sha256
-from tcslib.run.publish import versions
 from tcslib.run.store import load_responses, read_json
+from tcslib.run.versions import versions
 from tcslib.study.load import Study
 from tcslib.study.params import ChangeParams
+
+if TYPE_CHECKING:
+    from tcslib.compare.waves import Wave
 
 KEPT = {"answers": "2_cleaning", "definition.json": "4_structural_model"}          # what, and the stage that leaves it
 
@@ -77,6 +79,11 @@ def earlier_runs(study: Study, base: Path) -> list[Earlier]:
     return out[::-1]
 
 
+def identities(study: Study, base: Path) -> dict[str, str]:
+    """Period → id of the runs a study is compared with, oldest first."""
+    return {run.period: run.identity for run in earlier_runs(study, base)}
+
+
 def _published(client: str, period: str, bases: list[Path], where: str) -> Earlier:
     for base in bases:
         if found := versions(base / "reports" / client / period):
@@ -93,8 +100,25 @@ def _published(client: str, period: str, bases: list[Path], where: str) -> Earli
                        "drop the line.", f"{where}: compare.previous")
 
 
+def bring(reports: Path, root: Path, client: str, waves: Mapping[str, str]) -> None:
+    """Copy what a later wave needs of the runs with these ids, by period, from one project's folders to another's."""
+    for period, identity in waves.items():
+        found = [v for v in versions(reports / client / period) if read_json(v / "manifest.json")["id"] == identity]
+        if not found:
+            raise InputRefused(f"its run {identity}, which the report was compared with, is no longer there. Restore "
+                               "it, and verify again.", f"{client}/{period}")
+        there = root / "reports" / client / period / found[0].name
+        there.mkdir(parents=True)
+        shutil.copyfile(found[0] / "manifest.json", there / "manifest.json")
+        kept = Path("data", "processed", client, period, "kept", found[0].name)
+        if (reports.parent / kept).is_dir():
+            shutil.copytree(reports.parent / kept, root / kept)
+
+
 def as_wave(run: Earlier) -> Wave:
     """An earlier run's answers and definition of the index, read back."""
+    from tcslib.compare.waves import Wave
+
     changes = {name: ChangeParams.model_validate({k: v for k, v in change.items() if v != {}})
                for name, change in run.params.get("changes", {}).items()}
     return Wave(run.period, load_responses(run.kept / "answers"), read_json(run.kept / "definition.json"), changes,

@@ -1,7 +1,7 @@
 """A fresh kernel for every notebook, made ready while the one before it works.
 
-Most of a short notebook's time goes into starting a kernel and importing pandas, scipy and seaborn. One kernel is
-always started ahead, so that this happens beside the work. None is used twice.
+Most of a short notebook's time goes into starting a kernel and importing pandas, scipy and seaborn. While a notebook
+is at work the next one's kernel is started, so that this happens beside the work. None is used twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tcslib.errors import RunFailed
 from tcslib.run.manifest import LIBRARY
 
 if TYPE_CHECKING:
@@ -30,35 +29,31 @@ class Kernels:
 
     Parameters
     ----------
-    count
-        How many will be taken.
     folder
         The kernels' working folder.
     own
         Folder, made here, for what kernels keep while they live: connection files, sockets, IPython's profile.
     """
 
-    def __init__(self, count: int, folder: Path, own: Path) -> None:
-        self._left, self._folder, self._own = count, folder, own
+    def __init__(self, folder: Path, own: Path) -> None:
+        self._started, self._folder, self._own = 0, folder, own
         self._next: AsyncKernelManager | None = None
         self._taken: list[AsyncKernelManager] = []
 
     def __enter__(self) -> Kernels:
         self._own.mkdir(mode=0o700, parents=True)
-        self._next = self._start()
+        self._next = self._start()          # before anybody takes it: most runs have a stage to run
         return self
 
     def __exit__(self, *_: object) -> None:
         self._taken += [self._next] if self._next else []
         self.release()
 
-    def take(self) -> AsyncKernelManager:
-        """A kernel nobody has used."""
+    def take(self, more: bool) -> AsyncKernelManager:
+        """A kernel nobody has used; ``more`` when another may be taken after it."""
         self.release()
-        if self._next is None:
-            raise RunFailed("no kernel is left to take.", "run")
-        self._taken.append(self._next)
-        self._next = self._start() if self._left else None
+        self._taken.append(self._next or self._start())
+        self._next = self._start() if more else None
         return self._taken[-1]
 
     def release(self) -> None:
@@ -75,9 +70,9 @@ class Kernels:
         from jupyter_client.manager import AsyncKernelManager
         from jupyter_core.utils import run_sync
 
-        self._left -= 1
+        self._started += 1
         path = os.pathsep.join([str(LIBRARY.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
-        file = self._own / f"{self._left}.json"
+        file = self._own / f"{self._started}.json"
         # No folder of kernels is searched: this interpreter's own kernel it is, whatever a user has installed as
         # "python3". Of managers only this one's client gives way while it waits, so that a dead kernel and a cell
         # that takes too long are noticed. A free port can be taken by another run before the kernel has bound it, a

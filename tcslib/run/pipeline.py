@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcslib.errors import InputRefused, RunFailed, refuse_all
-from tcslib.run import history
+from tcslib.run import cache, history
 from tcslib.run.kernels import Kernels
-from tcslib.run.manifest import NOTEBOOKS, inputs, run_id
-from tcslib.run.publish import place, point_to_latest, publish, published, sweep
-from tcslib.run.stages import LANGUAGE, STAGES
+from tcslib.run.manifest import LANGUAGE, NOTEBOOKS, STAGES, inputs, run_id
+from tcslib.run.versions import ASIDE, page_of, place, point_to_latest, points_to, published, sweep
 from tcslib.study.load import Study
 
 if TYPE_CHECKING:
@@ -58,12 +57,7 @@ def run(study: Study, out: Path | None = None, say: Say = print) -> Done:
     """
     from filelock import FileLock, Timeout
 
-    base = (out or study.root).resolve()
-    processed = base / "data" / "processed" / study.params.client / study.params.wave
-    reports = base / "reports"
-    notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in STAGES]
-    for notebook in notebooks:
-        check_parameters(notebook)
+    base, processed, reports, notebooks = _places(study, out)
     try:
         folder = place(reports, study)
         processed.mkdir(parents=True, exist_ok=True)
@@ -72,10 +66,10 @@ def run(study: Study, out: Path | None = None, say: Say = print) -> Done:
                 shutil.rmtree(left, ignore_errors=True)
                 shutil.rmtree(_kernels_of(left), ignore_errors=True)
             sweep(folder)
-            made_of = inputs(study, notebooks, {run.period: run.identity for run in history.earlier_runs(study, base)})
+            made_of = inputs(study, notebooks, history.identities(study, base))
             if same := published(folder, run_id(made_of)):
                 point_to_latest(folder)
-                return Done(_html(same), new=False)
+                return Done(page_of(same), new=False)
             return _run(study, processed, reports, notebooks, made_of, say)
     except Timeout:
         raise RunFailed("another run of this wave is at work. Wait until it is done.", study.name) from None
@@ -83,28 +77,55 @@ def run(study: Study, out: Path | None = None, say: Say = print) -> Done:
         raise RunFailed(f"{error.strerror or error}. Nothing was published.", str(error.filename or base)) from None
 
 
-def _html(version: Path) -> Path:
-    return next(version.glob("*.html"))
+def standing(study: Study, out: Path | None = None) -> Done | None:
+    """The report that stands, when nothing has changed since and no run left anything to clear up.
+
+    Cheap, for the most frequent question of all: it opens the study, hashes files and imports nothing that computes.
+    """
+    base, processed, reports, notebooks = _places(study, out)
+    try:
+        folder = place(reports, study)
+        same = published(folder, run_id(inputs(study, notebooks, history.identities(study, base))))
+        if same is None or points_to(folder) != same.name or any(folder.glob(f"{ASIDE}*")) \
+                or any(processed.glob(f"{_RUN}*")):
+            return None
+        return Done(page_of(same), new=False)
+    except OSError as error:
+        raise RunFailed(f"{error.strerror or error}. Nothing was published.", str(error.filename or reports)) from None
+
+
+def _places(study: Study, out: Path | None) -> tuple[Path, Path, Path, list[Path]]:
+    """Where a run writes, and the notebooks it runs, which must be fit for it."""
+    base = (out or study.root).resolve()
+    notebooks = [NOTEBOOKS / f"{name}.ipynb" for name in STAGES]
+    for notebook in notebooks:
+        check_parameters(notebook)
+    return base, base / "data" / "processed" / study.params.client / study.params.wave, base / "reports", notebooks
 
 
 def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], made_of: Mapping[str, Any],
          say: Say) -> Done:
     work = processed / f"{_RUN}{uuid.uuid4().hex[:8]}"
-    log = processed / "log"
-    executed = []
+    executed = [work / "log" / notebook.name for notebook in notebooks]
     try:
         (work / "log").mkdir(parents=True)
-        with Kernels(len(notebooks), study.root, _kernels_of(work)) as kernels:
+        with Kernels(study.root, _kernels_of(work)) as kernels:
+            from tcslib.run.publish import publish  # a third of a second, while the first kernel starts
+
             for number, notebook in enumerate(notebooks):
-                began = time.monotonic()
+                began, stage = time.monotonic(), STAGES[number]
                 stage_in = work / STAGES[number - 1] if number else None
-                executed.append(_execute(study, notebook, kernels.take(), stage_in, work / STAGES[number], work / "log",
-                                         log))
-                if not (work / STAGES[number] / "done.json").exists():
-                    raise RunFailed("does not end with `stage.close()`. Restore its last cell.",
-                                    f"notebooks/{notebook.name}")
-                say(f"  {number + 1}/{len(notebooks)}  {notebook.stem[2:].replace('_', ' '):<20} "
-                    f"{time.monotonic() - began:5.1f} s")
+                if kept := cache.keep(notebook, STAGES, made_of, processed, work):
+                    kernels.release()
+                else:
+                    _execute(study, notebook, kernels.take(more=number + 1 < len(notebooks)), stage_in, work / stage,
+                             work / "log", processed / "log")
+                    if not (work / stage / "done.json").exists():
+                        raise RunFailed("does not end with `stage.close()`. Restore its last cell.",
+                                        f"notebooks/{notebook.name}")
+                    cache.record(notebook, STAGES, made_of, work)
+                say(f"  {number + 1}/{len(notebooks)}  {stage[2:].replace('_', ' '):<20} "
+                    + ("   kept" if kept else f"{time.monotonic() - began:5.1f} s"))
         began = time.monotonic()
         version, dropped = publish(study, work, executed, made_of, reports, STAGES, history.kept_hashes(work),
                                    lambda version: _keep_stages(work, processed, version))
@@ -112,7 +133,7 @@ def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], ma
     finally:
         shutil.rmtree(_kernels_of(work), ignore_errors=True)
         shutil.rmtree(work, ignore_errors=True)
-    return Done(_html(version), True, tuple(dropped))
+    return Done(page_of(version), True, tuple(dropped))
 
 
 def _kernels_of(work: Path) -> Path:
@@ -147,7 +168,7 @@ def check_parameters(notebook: Path) -> None:
 
 
 def _execute(study: Study, notebook: Path, kernel: AsyncKernelManager, stage_in: Path | None, stage_out: Path,
-             logs: Path, kept: Path) -> Path:
+             logs: Path, kept: Path) -> None:
     """One notebook through papermill; a failing cell becomes one line that names its heading and the log."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # a second of grammars nobody here needs
     import papermill
@@ -173,7 +194,6 @@ def _execute(study: Study, notebook: Path, kernel: AsyncKernelManager, stage_in:
         if not target.exists():
             raise RunFailed(f"did not start: {said}", where) from None
         raise RunFailed(f"under “{_heading(target)}”: {said} {_log(study, target, kept)}", where) from None
-    return target
 
 
 def _said(error: Any) -> str:

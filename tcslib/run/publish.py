@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
@@ -16,51 +15,16 @@ from tcslib.report.office import write_tables
 from tcslib.report.page.build import build_page
 from tcslib.report.summary import summary
 from tcslib.report.wording import DASH
+from tcslib.run.cache import RECORD
 from tcslib.run.manifest import changed_keys, manifest, run_id, sha256
 from tcslib.run.store import free_name, read_json, write_json
+from tcslib.run.versions import ASIDE, VERSION, place, point_to_latest, versions
 from tcslib.study.load import Study
+from tcslib.study.params import StudyParams
 
-_VERSION = re.compile(r"v([1-9][0-9]*)\Z")
-_ASIDE = ".making-"
+# where results.json has what a stage tells under another name
+_TOLD_AS = {"construct_scores": ["constructs"], "index": ["index", "trend"]}
 _NEEDED = {"n": "2_cleaning", "design": "2_cleaning", "index": "4_structural_model"}
-
-
-def versions(folder: Path) -> list[Path]:
-    """Published versions of a wave, oldest first."""
-    found = [p for p in folder.glob("v*") if _VERSION.match(p.name) and (p / "manifest.json").exists()]
-    return sorted(found, key=lambda p: int(p.name[1:]))
-
-
-def published(folder: Path, identity: str) -> Path | None:
-    """The newest version, if it was made of exactly the same.
-
-    Raises
-    ------
-    RunFailed
-        When it is not as it was published: a version is never written again, so neither is it repaired.
-    """
-    newest = next(reversed(versions(folder)), None)
-    if newest is None:
-        return None
-    try:
-        said = read_json(newest / "manifest.json")
-        changed = [name for name, sha in said["outputs"].items()
-                   if not (newest / name).is_file() or sha256(newest / name) != sha]
-        same = said["id"] == identity
-    except (ValueError, KeyError, AttributeError, TypeError):
-        changed, same = ["manifest.json"], False
-    if changed:
-        raise RunFailed(f"{', '.join(changed)}: not as published. Restore it, or take the folder out of reports.",
-                        str(newest))
-    return newest if same else None
-
-
-def place(reports: Path, study: Study) -> Path:
-    """The folder of a wave's versions, which must lie within ``reports``."""
-    folder = reports / study.params.client / study.params.wave
-    if reports.resolve() not in folder.resolve().parents:
-        raise RunFailed(f"{folder} leads outside {reports}. Remove the link.", "reports")
-    return folder
 
 
 def merge(folder: Path, stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -78,6 +42,23 @@ def merge(folder: Path, stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[s
         if not numbers.get(name):
             raise RunFailed(f'leaves no "{name}" for results.json. Restore what it shows.', f"notebooks/{stage}.ipynb")
     return numbers | {"warnings": warnings}, tables
+
+
+def told(folder: Path, stages: tuple[str, ...]) -> dict[str, Any]:
+    """For each stage what it read and loaded, and which parts of ``results.json`` it told."""
+    out: dict[str, Any] = {}
+    tables: dict[str, None] = {}
+    for stage in stages:
+        left, record = read_json(folder / stage / "numbers.json"), folder / stage / RECORD
+        said = read_json(record) if record.exists() else {}
+        names = [k for key in left["numbers"] for k in _TOLD_AS.get(key, [key]) if k != "warnings"]
+        for name in left["tables"]:
+            free = free_name(name, tables)
+            tables[free] = None
+            names.append(f"tables.{free}")
+        out[stage] = {"reads": said.get("reads", list(StudyParams.model_fields)), "loads": said.get("loads", {}),
+                      "results": names}
+    return out
 
 
 def results(study: Study, identity: str, version: str, numbers: Mapping[str, Any],
@@ -119,8 +100,8 @@ def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     before = versions(folder)
     # past every folder there is, also one that is no version of ours
-    version = f"v{1 + max((int(m[1]) for p in folder.iterdir() if (m := _VERSION.match(p.name))), default=0)}"
-    aside = folder / f"{_ASIDE}{uuid.uuid4().hex[:8]}"
+    version = f"v{1 + max((int(m[1]) for p in folder.iterdir() if (m := VERSION.match(p.name))), default=0)}"
+    aside = folder / f"{ASIDE}{uuid.uuid4().hex[:8]}"
     aside.mkdir()
     try:
         identity = run_id(made_of)
@@ -132,7 +113,7 @@ def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[st
         write_json(aside / "results.json", found)
         write_tables(aside / "tables.xlsx", {k: t for k, t in tables.items() if not k.endswith("_figure")})
         outputs = {p.name: sha256(p) for p in sorted(aside.iterdir())}
-        write_json(aside / "manifest.json", manifest(study, version, made_of, outputs, kept))
+        write_json(aside / "manifest.json", manifest(study, version, made_of, told(work, stages), outputs, kept))
         keep(version)
         os.rename(aside, folder / version)
     except BaseException:
@@ -140,22 +121,6 @@ def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[st
         raise
     point_to_latest(folder)
     return folder / version, dropped
-
-
-def point_to_latest(folder: Path) -> None:
-    """``latest.txt`` names the newest version; written anew whenever it does not."""
-    newest = versions(folder)[-1].name
-    pointer = folder / "latest.txt"
-    if not pointer.exists() or pointer.read_text(encoding="utf-8").strip() != newest:
-        aside = folder / f"{_ASIDE}{uuid.uuid4().hex[:8]}.txt"
-        aside.write_text(newest + "\n", encoding="utf-8", newline="\n")
-        os.replace(aside, pointer)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what a killed run left half made."""
-    for left in folder.glob(f"{_ASIDE}*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of: Mapping[str, Any],

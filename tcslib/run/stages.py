@@ -13,7 +13,9 @@ import pandas as pd
 from tcslib.errors import InputRefused, TcsError
 from tcslib.report.context import Context
 from tcslib.report.records import Figure, Finding, Table, View
-from tcslib.run.store import free_name, load_responses, plain, read_json, save_responses, write_json
+from tcslib.run.manifest import LANGUAGE, STAGES
+from tcslib.run.store import find_saved, free_name, load_responses, plain, read_json, save_responses, write_json
+from tcslib.run.watch import watched
 from tcslib.study.load import Study, load
 from tcslib.survey.responses import Responses
 from tcslib.weighting.weights import kish
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
     from tcslib.index.scoring import Index
     from tcslib.measurement.assess import Measurement
     from tcslib.structure.fit import PlsFit
-
-STAGES = ("1_sampling_plan", "2_cleaning", "3_measurement_model", "4_structural_model", "5_loyalty_analysis")
-
-LANGUAGE = "?language="          # between a study's path and the language that overrides its own
 
 _VIEWS = {
     "population": "plan", "sample_size": "plan", "precision": "plan", "allocation": "plan",
@@ -45,8 +43,9 @@ class Stage:
     """
 
     def __init__(self, study: Study, stage_in: str, stage_out: str) -> None:
-        self.study, self._in, self._out = study, stage_in, stage_out
-        self._context = Context(study)
+        self.study, self._in, self._out = watched(study), stage_in, stage_out
+        self._context = Context(self.study)
+        self._loads: set[str] = set()
         self._numbers: dict[str, Any] = {}
         self._tables: dict[str, Any] = {}
         folder = study.root / stage_out
@@ -118,20 +117,19 @@ class Stage:
             number = STAGES.index(Path(self._out).name) if Path(self._out).name in STAGES else 1
             raise InputRefused(f"the stage before has not been run there. Run notebooks/{STAGES[number - 1]}.ipynb "
                                "first, or the whole chain with `tcs run`.", f"stage_in {self._in or '(empty)'}")
-        for folder in [before, *(before.parent / s for s in STAGES)]:
-            if (folder / name).is_dir():
-                return load_responses(folder / name)
-            if (folder / f"{name}.parquet").exists():
-                return pd.read_parquet(folder / f"{name}.parquet")
-            if (folder / f"{name}.json").exists():
-                return read_json(folder / f"{name}.json")
+        self._loads.add(name)
+        if found := find_saved(name, [before, *(before.parent / s for s in STAGES)]):
+            if found.suffix == ".parquet":
+                return pd.read_parquet(found)
+            return load_responses(found) if found.is_dir() else read_json(found)
         raise InputRefused(f'no earlier stage left "{name}". Run the chain again with `tcs run`.', self._in)
 
     def close(self) -> str:
-        """Write the stage's numbers and mark it done; returns where."""
+        """Write the stage's numbers, and what it read as the mark that it is done; returns where."""
         folder = self.study.root / self._out
         write_json(folder / "numbers.json", {"numbers": plain(self._numbers), "tables": plain(self._tables)})
-        write_json(folder / "done.json", {"stage": folder.name, "study": self.study.name})
+        write_json(folder / "done.json", {"stage": folder.name, "reads": sorted(self.study.reads),
+                                          "loads": sorted(self._loads)})
         return self._out
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Container
+import os
+import uuid
+from collections.abc import Container, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from tcslib.study.questionnaire import Item, Scale
-from tcslib.survey.design import Design
-from tcslib.survey.responses import Responses, WeightingPlan
+if TYPE_CHECKING:          # whoever only reads JSON does without pandas
+    from tcslib.survey.responses import Responses
 
 _TABLES = ("answers", "kinds", "background", "flags", "verbatims", "ledger", "left_out")
+_FILES = (".parquet", ".json")          # what a saved table, and a saved value, end in
 
 
 def plain(value: Any) -> Any:
@@ -25,17 +24,26 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if value is None or value is pd.NA or isinstance(value, str):
-        return None if value is pd.NA else value
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
         return int(value)
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    return str(value)
+    if hasattr(value, "tolist"):          # numpy's arrays and numbers
+        return plain(value.tolist())
+    return None if type(value).__name__ == "NAType" else str(value)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text in UTF-8, made aside and renamed into place; the folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".making-{uuid.uuid4().hex[:8]}")
+    try:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -57,8 +65,16 @@ def free_name(name: str, taken: Container[str]) -> str:
     return free
 
 
+def find_saved(name: str, folders: Iterable[Path]) -> Path | None:
+    """Where a stage saved something under that name: the first of the folders that holds it."""
+    return next((p for folder in folders for p in (folder / name, *(folder / f"{name}{end}" for end in _FILES))
+                 if p.is_dir() or (p.suffix in _FILES and p.exists())), None)
+
+
 def save_responses(folder: Path, responses: Responses) -> None:
     """Write responses as a folder of tables and one JSON."""
+    import pandas as pd
+
     folder.mkdir(parents=True, exist_ok=True)
     for name in _TABLES:
         getattr(responses, name).to_parquet(folder / f"{name}.parquet")
@@ -74,6 +90,12 @@ def save_responses(folder: Path, responses: Responses) -> None:
 
 def load_responses(folder: Path) -> Responses:
     """What ``save_responses`` wrote."""
+    import pandas as pd
+
+    from tcslib.study.questionnaire import Item, Scale
+    from tcslib.survey.design import Design
+    from tcslib.survey.responses import Responses, WeightingPlan
+
     said, drawn = read_json(folder / "questionnaire.json"), pd.read_parquet(folder / "design.parquet")
     items = {d["name"]: Item(**{**d, "scale": Scale(**d["scale"]),
                                 "missing_codes": {float(k): v for k, v in d["missing_codes"].items()}})

@@ -31,6 +31,7 @@ class Study:
     root: Path
     path: str
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -141,7 +142,8 @@ def load(path: str | Path, language: str = "") -> Study:
     check_study(params, model, root, shown, refuse)
     refuse_all(faults)
     assert model is not None
-    return Study(params, model, questionnaire, root, shown, {dotted(a): f for a, f in origins.items()})
+    return Study(params, model, questionnaire, root, shown, {dotted(a): f for a, f in origins.items()},
+                 {dotted(a): n for a, n in lines.items()})
 
 
 _PLACEHOLDERS = {"client": "x", "wave": "2026", "model": {}, "data": {"file": "x"}}

@@ -7,9 +7,10 @@ field descriptions are what the JSON Schema for editors shows.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from tcslib.study.questionnaire import Scale
 
@@ -66,11 +67,15 @@ def _number_key(value: Any) -> Any:
     return value
 
 
-Words = Annotated[dict[str, str], BeforeValidator(_text)]
+_TEXT = {"type": "string"}          # as the schema for editors says it, here and below
+Words = Annotated[dict[str, str], BeforeValidator(_text), WithJsonSchema({"anyOf": [_TEXT, {
+    "type": "object", "properties": {"en": _TEXT, "zh": _TEXT}, "additionalProperties": False, "minProperties": 1}]})]
 ScaleText = Annotated[str, BeforeValidator(_scale)]
 Name = Annotated[str, Field(min_length=1)]
-Codes = Annotated[dict[str, str], BeforeValidator(_number_key)]
-Columns = Annotated[list[Name], BeforeValidator(_column_or_list)]
+Codes = Annotated[dict[str, str], BeforeValidator(_number_key), WithJsonSchema({
+    "type": "object", "additionalProperties": _TEXT, "propertyNames": {"pattern": NUMBER.pattern.replace(r"\Z", "$")}})]
+_ONE_OR_MORE = WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]})
+Columns = Annotated[list[Name], BeforeValidator(_column_or_list), _ONE_OR_MORE]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -138,7 +143,7 @@ class MeasurementParams(Section):
 class CleaningParams(Section):
     """Rules of cleaning, each of which leaves a line in the ledger."""
 
-    require: dict[str, Annotated[list[str], BeforeValidator(_column_or_list)]] = Field(
+    require: dict[str, Annotated[list[str], BeforeValidator(_column_or_list), _ONE_OR_MORE]] = Field(
         {}, description="screening: a column and the answers that stay")
     same_id: Literal["refuse", "keep_first", "keep_last"] = Field("refuse", description="one id, different answers")
     max_missing: Share = Field(0.5, description="interviews with a larger share of model items missing are left out")
@@ -251,6 +256,18 @@ class CategoryParams(Section):
 
     label: Words = Field({}, description="what the column tells, such as region")
     values: dict[str, Words] = Field({}, description="its values as readers see them")
+def _bands(edges: list[float]) -> list[float]:
+    if not 2 <= len(edges) <= 21 or edges[0] != 0 or edges[-1] != 100 or any(a >= b for a, b in pairwise(edges)):
+        raise ValueError("at most 21 edges that rise from 0 to 100 are expected, such as [0, 50, 70, 85, 100].")
+    return edges
+
+
+class LoyaltyParams(Section):
+    """How loyalty is read against satisfaction."""
+
+    bands: Annotated[list[float], AfterValidator(_bands)] = Field(
+        [0.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0],
+        description="edges of the bands of satisfaction, from 0 to 100")
 
 
 class ReportParams(Section):
@@ -265,7 +282,7 @@ class StudyParams(Section):
     """A study of one client, one wave."""
 
     client: Annotated[str, AfterValidator(_slug)]
-    wave: Annotated[str, BeforeValidator(_wave)]
+    wave: Annotated[str, BeforeValidator(_wave), WithJsonSchema({"type": ["string", "integer"]})]
     title: Words = {}
     language: Literal["en", "zh"] = "en"
     population: Words = {}
@@ -287,6 +304,7 @@ class StudyParams(Section):
     compare: CompareParams = CompareParams()
     changes: dict[Name, ChangeParams] = Field({}, description="questions that changed since the wave before")
     categories: dict[Name, CategoryParams] = Field({}, description="background columns as readers see them")
+    loyalty: LoyaltyParams = LoyaltyParams()
     report: ReportParams = ReportParams()
 
     def codes(self, item: str) -> dict[str, str]:

@@ -106,6 +106,7 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
     words, table, terms = context.words, found.table(), found.terms().set_index("term")
     shown = table[table["n"] >= context.min_cell]
     low, high = found.inference.limits("curve")
+    span = (shown["low"], shown["high"]) if len(shown) else (low, high)          # every band may be hidden
     mid = (np.array(found.edges[:-1]) + np.array(found.edges[1:])) / 2
     bend, slope = terms.loc["bend"], terms.loc["slope"]
     verdict = "up" if bend["low"] > 0 else "down" if bend["high"] < 0 else "straight"
@@ -119,7 +120,7 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
         axes.errorbar(at, y, yerr=[y - shown["low"], shown["high"] - y], fmt="o", color=INK2, elinewidth=1.6, capsize=4,
                       markersize=5, markerfacecolor="white", markeredgewidth=1.5)
         axes.set(xlabel=words("figure.curve.x", name=context.label(satisfaction)),
-                 ylim=(max(0, float(np.nanmin(shown["low"])) - 5), min(102, float(np.nanmax(shown["high"])) + 5)))
+                 ylim=(max(0, float(np.nanmin(span[0])) - 5), min(102, float(np.nanmax(span[1])) + 5)))
         name_y(axes, words("figure.curve.y", name=context.label(loyalty)), words.language)
         axes.grid(axis="y", color="#dfe3e8", linewidth=1)
 
