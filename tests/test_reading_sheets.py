@@ -18,6 +18,7 @@ from reading_help import SMALL, good, refused
 
 from tcslib.fieldwork.cleaning import clean
 from tcslib.fieldwork.reading import RawAnswers, columns_of, read
+from tcslib.report.wording import phrases
 from tcslib.study.load import load
 
 NAMES = ["id", "A1", "A2", "B1", "B2", "region"]
@@ -83,6 +84,18 @@ def test_names_that_repeat_bear_their_group(make_study: MakeStudy, merged: tuple
     assert columns_of(study) == list(raw.frame.columns) == ["id", "Service - level", "Service - trend", "Price - level",
                                                             "Price - trend", "region"]
     assert raw.frame["Price - level"][0] == 8
+
+
+def test_groups_at_the_right_end(make_study: MakeStudy) -> None:
+    """Neither row has a gap between its filled cells."""
+    answers = [row[:5] for row in ANSWERS]
+    for data in ({}, {"header_row": 2}):
+        one = book(["id", "A1", "A2", "B", ""], ["id", "A1", "A2", "B1", "B2"], *answers, merged=("D1:E1",))
+        assert good(make_study, one, {**SMALL, "data": data}, name="a.xlsx").line == 3
+        two = book(["B", "", "A1", "A2", "id"], ["B1", "B2"], *[[*row[3:], *row[1:3], row[0]] for row in answers],
+                   merged=("A1:B1", "C1:C2", "D1:D2", "E1:E2"))
+        raw = good(make_study, two, {**SMALL, "data": data}, name="b.xlsx")
+        assert list(raw.frame.columns) == ["B1", "B2", "A1", "A2", "id"] and raw.frame["id"][0] == "R0"
 
 
 def test_a_first_row_of_names_is_no_title(make_study: MakeStudy) -> None:
@@ -159,6 +172,19 @@ def test_hidden_rows_and_columns_are_read_and_logged(make_study: MakeStudy) -> N
     raw = good(make_study, book(NAMES, *ANSWERS, hidden_rows=(3, 4, 7), hide="F:F"), SMALL, name="a.xlsx")
     assert len(raw.frame) == 30 and raw.frame["region"][0] == "West"
     assert told(raw) == [("hidden_rows", "3, 4, 7"), ("hidden_columns", "F")]
+
+
+def test_what_is_logged_has_words() -> None:
+    said = phrases("en")
+    for name in ("encoding", "delimiter", "decimal_comma", "title_rows", "header_rows", "totals_row", "hidden_sheet",
+                 "hidden_rows", "hidden_columns"):
+        assert f"rule.{name}" in said
+
+
+def test_keys_of_other_formats_are_refused(make_study: MakeStudy) -> None:
+    for data, name, words in (({"header_rows": 2}, "a.csv", "data.header_rows is for .xlsx files"),
+                              ({"delimiter": ";"}, "a.xlsx", "data.delimiter is for .csv files")):
+        assert words in refused(make_study, book(NAMES, *ANSWERS), {**SMALL, "data": data}, name=name)[0]
 
 
 # --- Stata and Parquet --------------------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ def head_of(source: Source, archive: zipfile.ZipFile, sheet: Sheet) -> Head:
     lower = rows.get(at, {})
     merged: Sequence[Merged] = []
     # what is merged stands at the sheet's end, so it is looked up only where it can matter
-    if source.header_rows != 1 and (_gaps(lower) or len(set(lower.values())) < len(lower)):
+    width = 1 + max((max(cells) for cells in rows.values()), default=0)
+    if source.header_rows != 1 and len(set(lower.values())) < width:          # a gap, or a name twice
         merged = _merged(archive, sheet)
         if not (source.header_stated or source.header_rows) and _across(merged, at):
             at += 1
@@ -74,10 +75,6 @@ def _titles(rows: Mapping[int, Cells]) -> list[int]:
     """Rows of one filled cell above the first row of several."""
     wide = next((r for r, cells in rows.items() if len(cells) > 1), 0)
     return [r for r in rows if r < wide]
-
-
-def _gaps(cells: Cells) -> bool:
-    return bool(cells) and len(cells) <= max(cells)
 
 
 def _across(merged: Sequence[Merged], row: int) -> list[Merged]:

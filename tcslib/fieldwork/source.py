@@ -53,6 +53,9 @@ def source_of(study: Study) -> Source:
         raise InputRefused("there is no such regular file. Check data.file.", data.file)
     if path.stat().st_size == 0:
         raise InputRefused("the file is empty. Export it again.", data.file)
+    for key, value, of in (("header_rows", data.header_rows, "xlsx"), ("delimiter", data.delimiter, "csv")):
+        if value and kind != of:
+            raise InputRefused(f"data.{key} is for .{of} files. Drop it.", data.file)
     return Source(path, data.file, kind, data.sheet, data.header_row or data.header_rows or 1, data.encoding,
                   data.delimiter, data.decimal, data.header_row is not None, data.header_rows, data.id)
 

@@ -136,8 +136,9 @@ def _variables(study: Study, processed: Path) -> tuple[list[Variable], dict[str,
             for column, (label, values) in texts.items()]
     out += [Variable(f"score_{name}", words("export.score", construct=study.label(name) if name in study.model.names
                                             else name), scores[name].to_numpy(float), "scale") for name in scores]
-    out += [Variable(f"flag_{name}", words("export.flag", sign=words(f"rule.flag_{name}")),
-                     answers.flags[name].to_numpy(float), labels=yes_no) for name in answers.flags]
+    for name, sign in ((name, f"flag_{name}") for name in answers.flags):
+        out.append(Variable(sign, words("export.flag", sign=words(f"rule.{sign}")),
+                            answers.flags[name].to_numpy(float), labels=yes_no))
     return out, _codes(study, answers)
 
 
