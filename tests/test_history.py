@@ -77,7 +77,7 @@ def test_a_wave_is_found_by_its_period(waves) -> None:
     kept = root / "data/processed/acme/2026Q2/kept/v2/definition.json"
     content = kept.read_bytes()
     kept.write_bytes(content.replace(b"0.", b"1.", 1))
-    assert "acme/2026Q2/v2 cannot be compared with: definition.json is not as published." in refused(path)
+    assert "what acme/2026Q2/v2 kept for later waves is not there as it was published. Restore" in refused(path)
     kept.write_bytes(content)
     # a third wave finds both
     third = study(root, "2026Q4", answers(3), compare={"previous": "2026Q3", "segments": []})

@@ -85,7 +85,7 @@ def test_a_run_leaves_what_the_layout_says(demo_report) -> None:
     processed = demo_report.out / "data" / "processed" / "demo" / "2026Q3"
     for stage in pipeline.STAGES:
         assert (processed / stage / "done.json").is_file() and (processed / "log" / f"{stage}.ipynb").is_file()
-    assert {p.name for p in processed.iterdir()} <= {*pipeline.STAGES, "log", ".lock"}       # nothing half made
+    assert {p.name for p in processed.iterdir()} <= {*pipeline.STAGES, "log", "kept", ".lock"}       # nothing half made
     assert not [p for p in (demo_report.out / "reports").rglob("*") if p.suffix == ".ipynb" or "log" in p.name]
     assert {p.name for p in demo_report.out.iterdir()} == {"data", "reports"}
 
@@ -112,7 +112,10 @@ def test_results_hold_every_key_of_the_contract(demo_report) -> None:
     assert (found["client"], found["wave"], found["version"]) == ("demo", "2026Q3", "v1")
     assert isinstance(found["warnings"], list) and found["n"] == found["index"]["n"]
     assert {row["column"] for row in found["segments"]} == {"region", "plan"}
-    assert found["settings"]["interval"] == "95% CI" and found["trend"][-1]["score"] == found["index"]["score"]
+    assert found["settings"]["interval"] == "95% CI" and len(found["trend"]) == 2
+    before = read_json(demo_report.out / "reports/demo/2026Q2/v1/results.json")          # the base of the comparison
+    assert found["trend"][0]["score"] == pytest.approx(before["index"]["score"], abs=1e-9)
+    assert before["trend"] == [{"wave": "2026Q2", **{k: before["index"][k] for k in ("score", "se", "low", "high")}}]
     assert "NaN" not in (demo_report.folder / "results.json").read_text(encoding="utf-8")
 
 
@@ -410,7 +413,7 @@ def test_killed_at_random_moments(bench) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills as POSIX does")
 def test_the_demo_killed_leaves_no_kernel(bench, tmp_path) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "tcslib", "run", "demo/2026Q3", "--out", str(tmp_path / "demo")],
+    process = subprocess.Popen([sys.executable, "-m", "tcslib", "run", "demo/2026Q2", "--out", str(tmp_path / "demo")],
                                cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, encoding="utf-8",
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     time.sleep(random.uniform(1.5, 4))
@@ -524,7 +527,8 @@ def made(bench) -> Iterator[tuple[Study, Callable[[], Any]]]:
     made_of = pipeline.inputs(study, [])
 
     def go(**changes: Any) -> Any:
-        return publish.publish(study, work, [], {**made_of, **changes}, bench.out / "reports", ("s",), lambda: None)
+        return publish.publish(study, work, [], {**made_of, **changes}, bench.out / "reports", ("s",), {},
+                               lambda version: None)
 
     yield study, go
 

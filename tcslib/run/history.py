@@ -39,7 +39,8 @@ def keep(stages: Path, processed: Path, version: str) -> None:
     aside.mkdir(parents=True)
     for name, stage in KEPT.items():
         source = stages / stage / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, aside / name)
+        if source.exists():          # notebooks of one's own may leave neither; a later wave is then told
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, aside / name)
     target = processed / "kept" / version
     shutil.rmtree(target, ignore_errors=True)          # of a run that was killed before its report was in place
     os.rename(aside, target)
@@ -87,15 +88,16 @@ def identities(study: Study, base: Path) -> dict[str, str]:
 def _published(client: str, period: str, bases: list[Path], where: str) -> Earlier:
     for base in bases:
         if found := versions(base / "reports" / client / period):
-            said = read_json(found[-1] / "manifest.json")
-            kept = base / "data" / "processed" / client / period / "kept" / found[-1].name
-            changed = [name for name, sha in said.get("kept", {}).items()
-                       if not (kept / name).is_file() or sha256(kept / name) != sha]
-            if changed or not said.get("kept"):
-                what = f"{changed[0]} is not as published" if changed else "it kept nothing for later waves"
-                raise InputRefused(f"{client}/{period}/{found[-1].name} cannot be compared with: {what}. Restore "
-                                   f"{kept}, or publish {period} anew.", f"{where}: compare.previous")
-            return Earlier(period, found[-1].name, said["id"], kept, said["inputs"]["params"])
+            said, version = read_json(found[-1] / "manifest.json"), found[-1].name
+            hashes: Mapping[str, str] = said.get("kept", {})
+            places = [b / "data" / "processed" / client / period / "kept" / version for b in bases]
+            kept = next((p for p in places if hashes and all(
+                (p / name).is_file() and sha256(p / name) == sha for name, sha in hashes.items())), None)
+            if kept is None:
+                raise InputRefused(f"what {client}/{period}/{version} kept for later waves is not there as it was "
+                                   f"published. Restore {places[0]}, or publish {period} anew.",
+                                   f"{where}: compare.previous")
+            return Earlier(period, version, said["id"], kept, said["inputs"]["params"])
     raise InputRefused(f"{period} has no published run to compare with. Run it first: tcs run {client}/{period}. Or "
                        "drop the line.", f"{where}: compare.previous")
 

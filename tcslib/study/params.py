@@ -6,77 +6,11 @@ field descriptions are what the JSON Schema for editors shows.
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tcslib.study.questionnaire import Scale
-
-TAG = re.compile(r"\.[a-z]\Z")          # Stata's extended missing values
-NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?\Z")
-SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
-WAVE = re.compile(r"[12][0-9]{3}(?:Q[1-4]|H[12]|-(?:0[1-9]|1[0-2]))?\Z")
-RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
-
-
-def _slug(value: str) -> str:
-    if not SLUG.match(value) or value in RESERVED:
-        raise ValueError("a short name of a-z, 0-9, _ and - is expected, such as acme. Readers see `title`.")
-    return value
-
-
-def _wave(value: Any) -> Any:
-    value = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if isinstance(value, str) and not WAVE.match(value):
-        raise ValueError("a period is expected: 2026, 2026H1, 2026Q3 or 2026-09.")
-    return value
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"": value}
-    if not isinstance(value, dict) or set(value) - {"en", "zh"} or not value:
-        raise ValueError("text, or {en: …, zh: …}, is expected.")
-    return value
-
-
-def _scale(value: Any) -> Any:
-    try:
-        Scale.parse(value)
-    except (AttributeError, TypeError, ValueError):
-        raise ValueError("a scale is expected, low before high: 1-10, 0-10, 1-5, 0/1 or percent.") from None
-    return value
-
-
-def _column_or_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _number_key(value: Any) -> Any:
-    if isinstance(value, dict):
-        seen: dict[float, str] = {}
-        for key in value:
-            if TAG.match(str(key)):
-                continue
-            if not NUMBER.match(str(key)):
-                raise ValueError(f'"{key}" is not a number. Missing codes are numbers with a word: {{98: dont_know}}.')
-            if seen.setdefault(float(key), key) != key:
-                raise ValueError(f'"{seen[float(key)]}" and "{key}" are the same number. Keep one.')
-    return value
-
-
-_TEXT = {"type": "string"}          # as the schema for editors says it, here and below
-Words = Annotated[dict[str, str], BeforeValidator(_text), WithJsonSchema({"anyOf": [_TEXT, {
-    "type": "object", "properties": {"en": _TEXT, "zh": _TEXT}, "additionalProperties": False, "minProperties": 1}]})]
-ScaleText = Annotated[str, BeforeValidator(_scale)]
-Name = Annotated[str, Field(min_length=1)]
-Codes = Annotated[dict[str, str], BeforeValidator(_number_key), WithJsonSchema({
-    "type": "object", "additionalProperties": _TEXT, "propertyNames": {"pattern": NUMBER.pattern.replace(r"\Z", "$")}})]
-_ONE_OR_MORE = WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]})
-Columns = Annotated[list[Name], BeforeValidator(_column_or_list), _ONE_OR_MORE]
-Share = Annotated[float, Field(ge=0, le=1)]
+from tcslib.study.values import TAG, Codes, Columns, Edges, Name, OneOrMore, Period, ScaleText, Share, Slug, Words
 
 
 class Section(BaseModel):
@@ -143,7 +77,7 @@ class MeasurementParams(Section):
 class CleaningParams(Section):
     """Rules of cleaning, each of which leaves a line in the ledger."""
 
-    require: dict[str, Annotated[list[str], BeforeValidator(_column_or_list), _ONE_OR_MORE]] = Field(
+    require: dict[str, OneOrMore] = Field(
         {}, description="screening: a column and the answers that stay")
     same_id: Literal["refuse", "keep_first", "keep_last"] = Field("refuse", description="one id, different answers")
     max_missing: Share = Field(0.5, description="interviews with a larger share of model items missing are left out")
@@ -241,8 +175,8 @@ class ChangeParams(Section):
 class CompareParams(Section):
     """What the results are set against."""
 
-    previous: Annotated[str | None, BeforeValidator(_wave)] = Field(None, description="the wave before, such as 2026Q2")
-    base: Annotated[str | None, BeforeValidator(_wave)] = Field(
+    previous: Period | None = Field(None, description="the wave before, such as 2026Q2")
+    base: Period | None = Field(
         None, description="the wave whose outer weights define the index over time; the oldest by default")
     overlap: Literal["none", "units", "respondents"] | None = Field(
         None, description="what equal names in two waves mean: nothing, the same sampling units, the same people")
@@ -256,16 +190,10 @@ class CategoryParams(Section):
 
     label: Words = Field({}, description="what the column tells, such as region")
     values: dict[str, Words] = Field({}, description="its values as readers see them")
-def _bands(edges: list[float]) -> list[float]:
-    if not 2 <= len(edges) <= 21 or edges[0] != 0 or edges[-1] != 100 or any(a >= b for a, b in pairwise(edges)):
-        raise ValueError("at most 21 edges that rise from 0 to 100 are expected, such as [0, 50, 70, 85, 100].")
-    return edges
-
-
 class LoyaltyParams(Section):
     """How loyalty is read against satisfaction."""
 
-    bands: Annotated[list[float], AfterValidator(_bands)] = Field(
+    bands: Edges = Field(
         [0.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0],
         description="edges of the bands of satisfaction, from 0 to 100")
 
@@ -281,8 +209,8 @@ class ReportParams(Section):
 class StudyParams(Section):
     """A study of one client, one wave."""
 
-    client: Annotated[str, AfterValidator(_slug)]
-    wave: Annotated[str, BeforeValidator(_wave), WithJsonSchema({"type": ["string", "integer"]})]
+    client: Slug
+    wave: Period
     title: Words = {}
     language: Literal["en", "zh"] = "en"
     population: Words = {}

@@ -53,7 +53,10 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
         refuse("model.target", "is missing: which construct is the index? Name it.")
     title, source, status = ({"": said} if isinstance(said := preset.get(key, {}), str) else said
                              for key in ("name", "source", "status"))
-    adapted = bool(given.paths is not None or given.without or any(c.items or c.mode for c in own.values()))
+    as_shipped = {name: (tuple(c.get("items", {})), c.get("mode", "A")) for name, c in preset.get("constructs",
+                                                                                                 {}).items()}
+    adapted = ({c.name: (c.items, c.mode) for c in constructs}, set(checked)) != (
+        as_shipped, {tuple(path) for path in preset.get("paths", [])})
     return Model(tuple(constructs), checked, roles["target"], roles["loyalty"], given.preset or "", title, source,
                  status, bool(preset) and adapted)
 
