@@ -41,8 +41,9 @@ def _one(p: Profile, block: Block, r: pd.DataFrame, rest: Mapping[str, np.ndarra
     labelled = _by_labels(p)
     strength, firm = _ties(p, block, r, rest)
     battery = _beside(p, block, r)
+    siblings = block.named and len(block.columns) > 1
     concept = concept_of_stem(block.stem if block.named else "") or concept_of([p.label]) or concept_of_stem(p.name)
-    if (guess := _recommendation(p, low, high, run, battery)) is not None:
+    if (guess := _recommendation(p, low, high, run, battery or siblings)) is not None:
         return guess
     word = about(p.name, p.label)
     if labelled == "category" or (word and not (concept and firm) and not battery and labelled != "item"):
@@ -65,7 +66,7 @@ def _one(p: Profile, block: Block, r: pd.DataFrame, rest: Mapping[str, np.ndarra
         return Guess(p.name, "item", because("goes_along", run=run, r=f"{strength:.2f}")).ask("is_item")
     if concept:
         return Guess(p.name, "item", because("concept", run=run, word=concept)).ask("weak_item", r=f"{strength:.2f}")
-    if firm and high - low >= 4:
+    if (firm and high - low >= 4) or (siblings and len(block.columns) > 2 and high - low >= 3):
         return Guess(p.name, "item", because("goes_along", run=run, r=f"{strength:.2f}")).ask("is_item")
     return Guess(p.name, "category", because("alone", run=run, r=f"{strength:.2f}")).ask("is_category")
 

@@ -100,10 +100,11 @@ def _scales(groups: Sequence[Group], guesses: Mapping[str, Guess], rest: Mapping
             known.append((first.low, first.high))
     unnamed: dict[float, str] = {}
     scalings = [scaling(items, rest, inner, known) for items in blocks]
+    doubted = {a.values["value"] for found in scalings for a in found.asks if a.key in {"may_be_code", "acts_as_code"}}
     for items, found in zip(blocks, scalings, strict=True):
-        # what is doubtful of a scale in one block is doubtful in all
-        found.asks += [a for other in scalings if other.text == found.text and other is not found
-                       for a in other.asks if a.key == "may_be_code" and a not in found.asks]
+        # an end of the scale that is doubtful in one block is doubtful in all
+        found.asks += [because("may_be_code", value=end) for end in (found.low, found.high) if str(end) in doubted
+                       and because("may_be_code", value=end) not in found.asks]
         for p in items:
             _tell(guesses[p.name], p, found)
         unnamed |= {code: found.codes[code] for code in found.unnamed}

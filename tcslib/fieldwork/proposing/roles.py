@@ -8,7 +8,7 @@ from tcslib.fieldwork.proposing.guess import FEW, Guess, Role, because
 from tcslib.fieldwork.proposing.profile import MOSTLY, Profile
 from tcslib.fieldwork.proposing.words import concept_of, concept_of_stem, is_only, role_word, says
 
-LONGEST_RUN = 11          # answers of the longest scale in use, 0 to 10
+LONGEST_RUN = 12          # answers of the longest scale in use, 0 to 10, and a code above it
 _UNIQUE = 0.97            # of an id's cells; the rest may be records given twice
 
 

@@ -158,7 +158,7 @@ def _acts(block: Sequence[Profile], rest: Mapping[str, np.ndarray], end: int, lo
     mean instead. ``answer``, ``code`` or ``unclear``.
     """
     values = np.concatenate([p.numbers for p in block])
-    others = np.concatenate([rest.get(p.name, np.full(p.n, np.nan)) for p in block])
+    others = np.concatenate([_aligned(p, rest.get(p.name), low, high) for p in block])
     known = ~np.isnan(values) & ~np.isnan(others) & (values >= low) & (values <= high)
     at_end, inside = known & (values == end), known & (values != end)
     if at_end.sum() < 5 or inside.sum() < FEW or len(np.unique(values[inside])) < 3:
@@ -170,6 +170,17 @@ def _acts(block: Sequence[Profile], rest: Mapping[str, np.ndarray], end: int, lo
         return "unclear"
     nearer = abs(came - overall) < abs(came - foretold)
     return "code" if nearer else "answer" if abs(came - foretold) < 0.5 * abs(foretold - overall) else "unclear"
+
+
+def _aligned(p: Profile, others: np.ndarray | None, low: int, high: int) -> np.ndarray:
+    """The rest, turned for a question asked the other way round."""
+    if others is None:
+        return np.full(p.n, np.nan)
+    known = ~np.isnan(p.numbers) & ~np.isnan(others) & (p.numbers > low) & (p.numbers < high)
+    if known.sum() < 3:
+        return others
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return -others if np.corrcoef(p.numbers[known], others[known])[0, 1] < 0 else others
 
 
 def _fitted(counts: Mapping[float, int], low: int, high: int, known: Sequence[tuple[int, int]]) -> Scaling:
