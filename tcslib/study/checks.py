@@ -25,6 +25,7 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
     _check_shares(params, refuse)
     if model is not None:
         _check_columns(params, model, refuse)
+        _check_changes(params, model, refuse)
     _check_version(params, refuse)
 
 
@@ -92,6 +93,22 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
     for key, columns in (("compare.segments", compare.segments), ("report.verbatims", params.report.verbatims)):
         for column in dict.fromkeys(c for c in columns if columns.count(c) > 1):
             refuse(key, f'lists "{clipped(column)}" more than once. Keep one.')
+
+
+def _check_changes(params: StudyParams, model: Model, refuse: Refuse) -> None:
+    """Changes are told of this wave's items; what is new was nothing before, and no name becomes two."""
+    items = [*model.items, *([params.nps] if params.nps else [])]
+    before: dict[str, str] = {}
+    for item, change in params.changes.items():
+        at = f"changes.{item}"
+        if item not in items:
+            near = difflib.get_close_matches(item, items, 1, 0.6)
+            refuse(at, "is neither in the model nor the nps question. " + (f"Did you mean {clipped(near[0])}?" if near
+                                                                           else "Correct the name, or drop it."))
+        if change.new and (change.was or change.wording or change.scale or change.codes):
+            refuse(at, "is new, so nothing of it can have changed. Keep `new: true` alone, or drop it.")
+        if change.was and before.setdefault(change.was, item) != item:
+            refuse(at, f'"{clipped(change.was)}" became {clipped(before[change.was])} already. Keep one of the two.')
 
 
 def _check_version(params: StudyParams, refuse: Refuse) -> None:

@@ -224,6 +224,17 @@ class CompareParams(Section):
     segments: Columns = []
 
 
+class ChangeParams(Section):
+    """What happened to a question of this wave since the wave before."""
+
+    was: str = Field("", description="the item's name in the wave before, when only the name is another")
+    wording: bool = Field(False, description="true when the question is worded differently")
+    scale: bool = Field(False, description="true when it is asked on another scale")
+    codes: bool = Field(False, description="true when its codes for no answer are others")
+    new: bool = Field(False, description="true when it was not asked before")
+    note: Words = {}
+
+
 class ReportParams(Section):
     """What the page shows."""
 
@@ -238,6 +249,7 @@ class StudyParams(Section):
     client: Annotated[str, AfterValidator(_slug)]
     wave: Annotated[str, BeforeValidator(_wave)]
     title: Words = {}
+    sponsor: Words = Field({}, description="who pays for the study")
     language: Literal["en", "zh"] = "en"
     population: Words = {}
     sample: Literal["probability", "quota", "opt_in", "census"] = "probability"
@@ -256,4 +268,5 @@ class StudyParams(Section):
     plan: PlanParams = PlanParams()
     fieldwork: FieldParams = FieldParams()
     compare: CompareParams = CompareParams()
+    changes: dict[Name, ChangeParams] = Field({}, description="items that are not as they were in the wave before")
     report: ReportParams = ReportParams()

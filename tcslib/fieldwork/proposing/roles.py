@@ -103,7 +103,7 @@ def _time(p: Profile) -> Guess | None:
 def _id(p: Profile) -> Guess | None:
     unique = p.filled and p.different >= _UNIQUE * p.filled and p.filled == p.n
     word = says(p.name, "roles", "id") or says(p.label, "roles", "id")
-    if word and p.numeric and p.whole and min(p.counts) >= 1e15:
+    if word and p.numeric and p.whole and not p.texts and min(p.counts) >= 1e15:
         return _is(p, "id", "id_word", word=word, n=p.filled).ask("id_rounded")
     if not unique or (p.numeric and not p.whole):
         return None
@@ -175,7 +175,7 @@ def _open_or_category(p: Profile) -> Guess:
     if each >= 5 and p.different <= 30 and length <= 30 and p.filled > 0.5 * p.n:
         return _is(p, "category", "labels", **said)
     if kind:
-        return _is(p, "category", "category_word", word=kind, **said).ask("is_category")
+        return _is(p, "category", "labels_word", word=kind, **said).ask("is_category")
     if length > 14 or (word and each < 5):
         return _is(p, "text", "long_text", **said).ask("is_text")
     return _is(p, "category", "labels", **said).ask("is_category")

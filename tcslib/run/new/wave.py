@@ -1,0 +1,2 @@
+"""x"""
+def new_wave(*a): pass
