@@ -112,7 +112,7 @@ def find_backwards(groups: Sequence[Group], guesses: Mapping[str, Guess], r: pd.
     for group in groups:
         names = [p.name for p in group.items if p.name in r.index]
         for p in group.items:
-            if p.name not in names or p.n < FEW:
+            if p.name not in names or p.n < FEW or len(names) < 2:
                 continue
             others = [n for n in names if n != p.name]
             # of two items that run against each other, the one that runs against the questionnaire

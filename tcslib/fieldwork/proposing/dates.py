@@ -21,7 +21,7 @@ def span(p: Profile) -> tuple[date, date] | None:
     days = sorted(_days(p.texts))
     if not days:
         return None
-    # a few odd dates, 1980-01-01 of an unfinished answer, are not the field's
+    # a few odd dates are not the field's
     near = [d for d in days if abs((d - days[len(days) // 2]).days) < 400]
     return near[0], near[-1]
 
@@ -38,7 +38,8 @@ def _days(texts: Iterable[str]) -> list[date]:
     out = []
     for year, month, day in parts:
         try:
-            out.append(date(year, month, day))
+            # platforms write 1980-01-01 for an answer that was never sent
+            out += [date(year, month, day)] if year > 1990 else []
         except ValueError:
             continue
     return out

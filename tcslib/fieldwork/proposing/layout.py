@@ -44,6 +44,7 @@ def table_at(source: Source) -> Layout:
 
 def _named(source: Source) -> Layout:
     first: InputRefused | None = None
+    alone: Layout | None = None          # a single column, unless a row below has more names: then it was a title
     for row in range(source.header_row, source.header_row + _DEEPEST):
         at = replace(source, header_row=row)
         try:
@@ -54,12 +55,15 @@ def _named(source: Source) -> Layout:
                 break
             continue
         named = sum(map(bool, table.names))
-        if row == source.header_row and (named > 1 or len(table.names) == 1) and named >= 0.5 * len(table.names):
+        if row == source.header_row and named > 1 and named >= 0.5 * len(table.names):
             return Layout(table, at)
+        alone = alone or (Layout(table, at) if row == source.header_row and named else None)
         if named > 1 and named >= 0.9 * len(table.names) and not _is_data(table.names):
             return Layout(table, at)
         if source.kind == "sav":
             return Layout(table, at)
+    if alone is not None and not alone.table.notes:
+        return alone
     raise first or source.refused("no row of it can be the column names. Give the row that holds them with "
                                   "--header-row.")
 

@@ -85,6 +85,9 @@ def _fit(name: str, groups: Sequence[Group]) -> ModelGuess | None:
 
 def _own(groups: Sequence[Group], strength: Mapping[str, float], nps: str) -> ModelGuess:
     """Every other construct → satisfaction → loyalty, complaints between the two."""
+    # a lone column of which it is not even sure that it rates anything is no construct to build on
+    firm = [g for g in groups if len(g.items) > 1 or g.concept]
+    groups = firm if len(firm) > 1 else groups
     out = ModelGuess(constructs={g.name: [p.name for p in g.items] for g in groups})
     if len(groups) == 1:
         _split(groups[0], out, nps)
@@ -102,8 +105,9 @@ def _own(groups: Sequence[Group], strength: Mapping[str, float], nps: str) -> Mo
     out.paths = [(d, out.target) for d in drivers]
     out.paths += [(out.target, a) for a in after]
     out.paths += [(out.target, found), *((a, found) for a in after)] if found else []
-    out.because = because("own_paths", target=out.target, loyalty=found or "–")
-    out.asks = [because("own_paths", target=out.target, loyalty=found or "–")]
+    out.because = because("own_paths", target=out.target, loyalty=found) if found else because(
+        "own_target", target=out.target)
+    out.asks = [out.because]
     if not any(about.get(n) == "Satisfaction" for n in names):
         out.asks.append(because("target_guessed", target=out.target))
     return out

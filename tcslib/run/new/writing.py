@@ -42,7 +42,7 @@ class Page:
     def line(self, text: str, comment: str = "") -> None:
         """One line; a comment stands on one line whatever it holds."""
         comment = " ".join("".join(c if c.isprintable() else " " for c in comment).split())
-        self.lines.append(f"{text:<{_WIDTH}}# {comment}" if comment else text)
+        self.lines.append(f"{text:<{_WIDTH - 1}} # {comment}" if comment else text)
 
     def remark(self, text: str, indent: str = "") -> None:
         """A line of comment."""
@@ -106,7 +106,7 @@ def study_yaml(client: str, shown: str, proposal: Proposal, plan: StudyPlan, ans
 
 
 def _model(page: Page, model: ModelGuess, proposal: Proposal) -> None:
-    page.line("model:", page.says("file.model"))
+    page.line("model:" if model.constructs or model.preset else "model: {}", page.says("file.model"))
     page.remark(page.says.saw(model.because) + " " + page.confirm(model.asks), "  ")
     groups = {model.names.get(g.name, g.name): g for g in proposal.groups}
     if model.preset:
@@ -138,6 +138,9 @@ def _items(page: Page, items: Mapping[str, ItemPlan]) -> None:
     if written:
         page.blank()
         page.line("items:")
+    elif said:
+        page.blank()
+        page.line("# items:")
     for name, item in said.items():
         parts = ([f"text: {words(item.text, page.says.language)}"] if item.text else []) + (
             [f"scale: {scalar(item.scale)}"] if item.scale else []) + (
