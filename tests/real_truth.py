@@ -14,8 +14,6 @@ from tcslib.fieldwork.tables import Table
 ROOT = Path(__file__).resolve().parent.parent
 ECSI = [("IMAG.*", "Image"), ("CUEX.*", "Expectation"), ("PERQ.*", "Quality"), ("PERV.*", "Value"),
         ("CUSA.*", "Satisfaction"), ("CUSCO", "Complaints"), ("CUSL.*", "Loyalty")]
-BACK = frozenset({"category"})
-FREE = frozenset({"category", "ignore"})          # codes of flights, counts, years: no use is wrong, nor is none
 
 
 def _item(construct: str, scale: str, *codes: float) -> Truth:
@@ -26,14 +24,16 @@ def _is(*roles: str) -> Truth:
     return Truth(frozenset(roles))
 
 
+FREE_CODES = _is("category", "ignore")          # codes of flights and the like: no use is wrong, nor is none
 # The airport's survey: 1 unacceptable to 5 outstanding, 6 never used or visited, 0 blank; `Q7ALL` and `Q9ALL` are the
 # overall ratings of their questions. SFO Customer Survey 2013-2015, questionnaires of the City of San Francisco.
-SFO = [("RESPNUM", _is("id")), ("CCGID", _is("id", "ignore")), ("RUN(ID)?|FLIGHT|GATE|Q17_?ZIP", _is("category", "ignore")),
+SFO = [("RESPNUM", _is("id")), ("CCGID", _is("id", "ignore")), ("RUN(ID)?|FLIGHT|GATE|Q17_?ZIP", FREE_CODES),
        ("(ARR|DEP)TIME", _is("timestamp", "ignore")), ("INTDATE", _is("timestamp", "category", "ignore")),
        ("WEIGHT", _is("weight")), ("Location 1|Q2PURP6|Q3GETTO[3-6]|Q12COM3|Q10SAFEC|Q17_CITY|Q17_?COUNTRY",
                                    _is("ignore", "category", "text")),
        ("Q7[A-Z].*", _item("Q7", "1-5", 0, 6)), (r"Q9(?!COM).*", _item("Q9", "1-5", 0, 6)),
-       ("Q10SAFE", _item("Q10SAFE", "1-5", 0, 6)), ("Q13_?(RATE)?GET(TO|RATE)?.*|Q13_RATEGETTO", _item("Q13", "1-5", 0, 6)),
+       ("Q10SAFE", _item("Q10SAFE", "1-5", 0, 6)),
+       ("Q13_?(RATE)?GET(TO|RATE)?.*|Q13_RATEGETTO", _item("Q13", "1-5", 0, 6)),
        (r"Q14.*", _item("Q14", "1-5", 0, 6)), ("Q12PRE.*RATE", _item("Q12", "1-5", 0, 6)),
        (".*", _is("category", "ignore"))]
 CORP = [("(csor|attr|perf|qual|like|comp|cusl)_.*", None), ("cusa", _item("cusa", "1-7", -99)),
@@ -58,7 +58,7 @@ TRUTH: dict[str, dict[str, Truth]] = {
     "qualtrics_legacy": {"V1": _is("id"), "V8": _is("timestamp"), "V9": _is("timestamp", "ignore"),
                          "Q1": _is("category", "item", "ignore"), "Q2": _is("text")},
     # Q1 age of the company in the exercise, Q5 a number of minutes: no answers on a scale
-    "qualtrics_job": {"survey_name": _is("ignore"), "Q1": _is("ignore", "category"), "Q2": BACK and _is("category"),
+    "qualtrics_job": {"survey_name": _is("ignore"), "Q1": _is("ignore", "category"), "Q2": _is("category"),
                       "Q3": _is("category"), "Q4": _is("item"), "Q5": _is("ignore", "category")},
     "093_wenjuanxing": {"序号": _is("id"), "提交答卷时间": _is("timestamp"), "所用时间": _is("duration"),
                         "1、您的性别：": _is("category"),
@@ -66,7 +66,8 @@ TRUTH: dict[str, dict[str, Truth]] = {
                         "2、总体满意度（1-10分）—客户服务": _item("2", "1-10"),
                         "3、您不满意的原因：【多选】": _is("ignore", "category")},
     "094_limesurvey": {"id": _is("id"), "submitdate": _is("timestamp"), "G1Q1[SQ001]": _is("item"),
-                       "G1Q1[SQ002]": _is("item"), "G1Q2": _is("category", "ignore", "text"), "G1Q2[other]": _is("text")},
+                       "G1Q1[SQ002]": _is("item"), "G1Q2": _is("category", "ignore", "text"),
+                       "G1Q2[other]": _is("text")},
     "088_user_missing.sav": {"id": _is("id"), "CUSA1": _item("S", "1-10", 98, 99), "CUSA2": _item("S", "1-10"),
                              "CUSA3": _item("S", "1-10")},
     "haven_labelled.sav": {"VAR00002": _is("category", "ignore")},
@@ -75,7 +76,8 @@ TRUTH: dict[str, dict[str, Truth]] = {
                            "mydate": _is("timestamp"), "dtime": _is("timestamp"), "mylabl": _is("category"),
                            "myord": _is("category", "item"), "mytime": _is("ignore", "timestamp")},
     "multiresponse.sav": {"x": _is("category"), "y": _is("timestamp"), "z": _is("ignore"),
-                          "str": _is("text", "category"), "date": _is("timestamp", "ignore"), "quarter": _is("ignore", "timestamp")},
+                          "str": _is("text", "category"), "date": _is("timestamp", "ignore"),
+                          "quarter": _is("ignore", "timestamp")},
 }
 DEMO = {"resp_id": "id", "region": "category", "store": "category", "region_size": "ignore",
         "stores_in_region": "ignore category", "base_weight": "weight", "brand": "category", "gender": "category",

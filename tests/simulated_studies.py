@@ -151,7 +151,8 @@ POOLS: dict[str, tuple[list[str], list[str], str, str]] = {
     "birth": (["birth_year", "出生年份"], ["yob", "born"], "Year of birth", "ignore category"),
 }
 COMMENTS = ["Nothing to add", "The staff were very kind and solved my problem at once", "Too expensive for what it is",
-            "Please open on Sundays", "I waited for forty minutes, nobody came", "服务很好，下次还来", "价格偏高，希望多一些优惠",
+            "Please open on Sundays", "I waited for forty minutes, nobody came", "服务很好，下次还来",
+            "价格偏高，希望多一些优惠",
             "网络有时候不稳定", "Great", "没有", "The app crashes whenever I want to pay", "一般般吧，没什么特别的"]
 
 
@@ -172,7 +173,8 @@ class _Maker:
     def one(self, options: Any) -> Any:
         return options[int(self.rng.integers(len(options)))]
 
-    def add(self, name: str, cells: list[str], truth: Truth, label: str = "", words: dict[str, str] | None = None) -> str:
+    def add(self, name: str, cells: list[str], truth: Truth, label: str = "",
+            words: dict[str, str] | None = None) -> str:
         while name in self.columns:
             name += "x"
         self.columns[name], self.truth[name] = cells, truth
@@ -265,7 +267,8 @@ def _items(make: _Maker) -> None:
 
 
 def _nps(make: _Maker) -> None:
-    name = make.one(["NPS", "nps", "Q_NPS", "recommend", "推荐意愿"] + ["likely_recommend", "nps_score", "推荐分"] * make.held)
+    name = make.one(["NPS", "nps", "Q_NPS", "recommend", "推荐意愿"]
+                    + ["likely_recommend", "nps_score", "推荐分"] * make.held)
     values = np.clip(np.rint(7.2 + 1.6 * make.general + 1.8 * make.rng.normal(size=make.n)), 0, 10)
     label = "您有多大可能向亲友推荐我们？" if make.zh else "How likely are you to recommend us to a friend? (0-10)"
     make.add(name, _cells(values), Truth(frozenset({"nps"}), "0-10"), label)
@@ -275,7 +278,8 @@ def _categories(make: _Maker, kind: str, name: str, label: str) -> None:
     texts = {"gender": [["male", "female"], ["男", "女"], ["M", "F"]],
              "age_group": [["18-34", "35-54", "55+"], ["18-24", "25-34", "35-44", "45-54", "55-64", "65+"],
                            ["青年", "中年", "老年"]],
-             "region": [["North", "East", "South", "West"], ["华东", "华南", "华北", "西部"], ["Berlin", "Hamburg", "Köln"]],
+             "region": [["North", "East", "South", "West"], ["华东", "华南", "华北", "西部"],
+                        ["Berlin", "Hamburg", "Köln"]],
              "education": [["primary", "secondary", "tertiary"], ["高中", "本科", "研究生"]],
              "income": [["low", "middle", "high"], ["<3000", "3000-8000", ">8000"]],
              "segment": [["prepaid", "contract"], ["new", "regular", "gold"], ["个人", "企业"]],
@@ -310,7 +314,8 @@ def _filled(make: _Maker, kind: str, name: str, label: str) -> None:
         "timestamp": lambda: [d.strftime(style) for d in days],
         "store": lambda: [f"S{s:03d}" for s in np.sort(rng.integers(0, max(n // 12, 4), n))],
         "stratum": lambda: [str(s) for s in rng.integers(1, 6, n)],
-        "comment": lambda: [make.one(COMMENTS) + str(int(rng.integers(90))) if rng.random() < 0.5 else "" for _ in range(n)],
+        "comment": lambda: [make.one(COMMENTS) + str(int(rng.integers(90))) if rng.random() < 0.5 else ""
+                            for _ in range(n)],
         "other": lambda: [make.one(COMMENTS) if rng.random() < 0.08 else "" for _ in range(n)],
         "email": lambda: [f"user{i}@example.com" for i in range(n)],
         "phone": lambda: [f"13{rng.integers(10**8, 10**9)}" for _ in range(n)],

@@ -21,7 +21,8 @@ SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared"
 
 def matched(guesses: Mapping[str, Guess], truth: Mapping[str, Truth]) -> dict[str, str]:
     """The true construct each proposed one stands for: the pairs with most items in common, each used once."""
-    pairs = Counter((guesses[n].construct, t.construct) for n, t in truth.items() if guesses[n].construct and t.construct)
+    pairs = Counter((guesses[n].construct, t.construct) for n, t in truth.items()
+                    if guesses[n].construct and t.construct)
     out: dict[str, str] = {}
     for (mine, true), _ in sorted(pairs.items(), key=lambda pair: -pair[1]):
         if mine not in out and true not in out.values():
@@ -35,7 +36,7 @@ def fault(guess: Guess, truth: Truth, names: Mapping[str, str]) -> str:
         return f"role {guess.role} for {'/'.join(sorted(truth.roles))}"
     if guess.role == "item" and guess.unreadable:
         return ""
-    if guess.role == "item" and truth.scale and guess.scale.replace("/", "-") not in truth.scale.replace("/", "-").split("|"):
+    if guess.role == "item" and truth.scale and guess.scale not in truth.scale.split("|"):
         return f"scale {guess.scale} for {truth.scale}"
     if guess.role == "item" and truth.scale and set(guess.codes) != set(truth.codes):
         return f"codes {sorted(guess.codes)} for {sorted(truth.codes)}"
@@ -100,7 +101,8 @@ def main() -> None:
     print(f"{'source':34}{'columns':>8}{'right':>7}{'asked':>7}{'silent':>7}{'right %':>9}{'to confirm':>12}")
     for source, c in rows:
         n = c["right"] + c["asked"] + c["silent"]
-        print(f"{source:34}{n:8}{c['right']:7}{c['asked']:7}{c['silent']:7}{100 * c['right'] / n:9.1f}{c['confirm']:12}")
+        print(f"{source:34}{n:8}{c['right']:7}{c['asked']:7}{c['silent']:7}{100 * c['right'] / n:9.1f}"
+              f"{c['confirm']:12}")
 
 
 if __name__ == "__main__":

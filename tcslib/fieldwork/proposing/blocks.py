@@ -78,8 +78,8 @@ def rest_means(columns: Sequence[Profile], r: pd.DataFrame,
     Returns
     -------
     For each column the (n,) mean of the others in standard deviations, each other one weighted with its part in the
-    first principal component of the correlations and turned as its sign there says; and the column's own part. ``inner`` leaves out answers at the ends of their run,
-    which may be codes: those who skip one question skip others.
+    first principal component of the correlations and turned as its sign there says; and the column's own part.
+    ``inner`` leaves out answers at the ends of their run, which may be codes: those who skip one question skip others.
     """
     frame = answers(columns, inner)
     z = ((frame - frame.mean()) / frame.std().replace(0, np.nan)).to_numpy()

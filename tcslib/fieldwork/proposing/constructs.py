@@ -59,17 +59,17 @@ def _unnamed(items: list[Profile], r: pd.DataFrame) -> list[Group]:
         named: dict[str, list[Profile]] = {}
         for p, prefix in zip(items, prefixes, strict=True):
             named.setdefault(prefix, []).append(p)
-        return [Group(prefix, found, concept_of_stem(prefix), because("by_prefix", prefix=prefix, n=len(found)))
-                for prefix, found in named.items()]
+        return [Group(prefix, members, concept_of_stem(prefix), because("by_prefix", prefix=prefix, n=len(members)))
+                for prefix, members in named.items()]
     out = [Group("", [p], concept_of([p.label]), because("by_stem", stem=p.name, n=1)) for p in items
            if p.name not in r.index]
     items = [p for p in items if p.name in r.index]
     names = [p.name for p in items]
     for run in segments(r.loc[names, names].to_numpy()) if items else ():
-        found = [items[i] for i in run]
-        concept = concept_of([p.label for p in found])
-        one = because("by_answers", first=found[0].name, last=found[-1].name, n=len(found))
-        out.append(Group("", found, concept, one, [because("by_answers")]))
+        near = [items[i] for i in run]
+        concept = concept_of([p.label for p in near])
+        one = because("by_answers", first=near[0].name, last=near[-1].name, n=len(near))
+        out.append(Group("", near, concept, one, [because("by_answers")]))
     return out
 
 

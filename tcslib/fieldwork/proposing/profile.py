@@ -17,7 +17,8 @@ _FORMS = {
     "ip": re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?:\s*[(（].*)?\Z"),
     "email": re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}\Z"),
     "phone": re.compile(r"(?:1[3-9]\d{9}|\+\d[\d ()-]{7,}\d|0\d{2,3}-\d{7,8})\Z"),
-    "date": re.compile(r"(?:[12]\d{3}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))(?:[ T].*)?\Z"),
+    "date": re.compile(r"(?:[12]\d{3}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))"
+                       r"(?:[ T].*)?\Z"),
     "clock": re.compile(r"\d{1,2}:\d{2}(?::\d{2})?(?:\s*[AaPp]\.?[Mm]\.?)?\Z"),
     "duration": re.compile(r"\d+(?:\.\d+)?\s*(?:秒|s|sec|seconds)\Z"),
     "several": re.compile(r".+[┋;|].+"),
@@ -120,7 +121,7 @@ def _numbers(cells: pd.Series, texts: Mapping[str, int], filled: int, form: str)
     if not filled or form in {"ip", "date", "email"}:
         return nothing
     role = "duration" if form == "duration" else "item"
-    read = {text: judged(text, role)[0] for text in texts}          # type: ignore[arg-type]
+    read = {text: judged(text, role)[0] for text in texts}
     if sum(texts[text] for text, value in read.items() if not np.isnan(value)) < MOSTLY * filled:
         return nothing
     return cells.map(read).to_numpy(dtype=float)

@@ -46,8 +46,8 @@ def core(p: Profile) -> list[float]:
     usual = [v for v in values if -6 < v < 77]
     values = usual or values
     # a code stands apart: 99 above 1-10, 9 above 1-5 or 1-7
-    while len(values) > 2 and (values[-1] - values[-2] > 2 and values[-1] >= 7
-                               or values[-1] == 9 and values[-2] <= 7):
+    while len(values) > 2 and ((values[-1] - values[-2] > 2 and values[-1] >= 7)
+                               or (values[-1] == 9 and values[-2] <= 7)):
         values = values[:-1]
     # below zero lie the answers of a scale around zero only: -3 to 3
     if values and values[0] < 0 and not (values[-1] <= 5 and {-1, 0} <= set(values) and values[-1] >= -values[0] - 1

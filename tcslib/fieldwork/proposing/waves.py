@@ -13,7 +13,8 @@ from tcslib.fieldwork.proposing.blocks import stem_of
 from tcslib.fieldwork.proposing.guess import FEW, Because, because
 from tcslib.fieldwork.proposing.profile import Profile
 from tcslib.fieldwork.proposing.propose import Proposal
-from tcslib.study.questionnaire import Item
+from tcslib.fieldwork.proposing.scales import OTHER, USUAL
+from tcslib.study.questionnaire import Item, Scale
 
 _MOVED = 0.75          # of a standard deviation: more than satisfaction moves from one wave to the next
 _ALIKE = 0.95          # correlation of the shares of two columns' values
@@ -21,7 +22,11 @@ _ALIKE = 0.95          # correlation of the shares of two columns' values
 
 @dataclass
 class Mapped:
-    """One question in two waves; ``old`` or ``new`` is "" where it was not asked."""
+    """One question in two waves; ``old`` or ``new`` is "" where it was not asked.
+
+    ``scale`` and ``codes`` are those of the new wave where they differ; ``marks`` says what a comparison must show as
+    changed. Where that is only suspected, the mark stands too until somebody takes it away.
+    """
 
     old: str
     new: str
@@ -29,13 +34,8 @@ class Mapped:
     because: Because
     scale: str = ""
     codes: dict[float, str] | None = None
-    wording: bool = False
+    marks: list[Literal["wording", "scale", "codes"]] = field(default_factory=list)
     asks: list[Because] = field(default_factory=list)
-
-    @property
-    def changed(self) -> bool:
-        """Whether a comparison of the two waves needs a mark."""
-        return bool(self.scale) or self.codes is not None or self.wording
 
 
 def mapped(old: Proposal, new: Proposal, items: Mapping[str, Item]) -> list[Mapped]:
@@ -71,7 +71,9 @@ def _renamed(old: Proposal, new: Proposal, gone: Sequence[str], free: Sequence[s
     scored = []
     for name in gone:
         for other in free:
-            if name in old.profiles and (found := _alike(old.profiles[name], new.profiles[other], old, new, items[name])):
+            if name not in old.profiles:
+                continue
+            if found := _alike(old.profiles[name], new.profiles[other], old, new, items[name]):
                 scored.append((*found, name, other))
     out, used = [], set()
     for score, how, name, other in sorted(scored, key=lambda s: -s[0]):
@@ -137,37 +139,57 @@ def _compare(one: Mapped, a: Profile, b: Profile, new: Proposal, item: Item) -> 
     unsure = any(q.key in {"scale_wider", "scale_unusual", "few_records"} for q in guess.asks)
     if now and now != was and (outside > 0.005 * b.filled or not unsure):
         one.scale = scale
-        one.asks.append(because("scale", old=was, new=scale))
+    elif shorter := _shortened(a, b, item):
+        one.scale = shorter
+    if one.scale:
+        one.marks.append("scale")
+        one.asks.append(because("scale", old=was, new=one.scale))
     codes = {v: k for v, k in guess.codes.items() if not (one.scale == "" and item.scale.low <= v <= item.scale.high)}
     came = {v: k for v, k in codes.items() if v not in known}
     unused = [v for v in known if v in a.counts and v not in b.counts]
+    if came or (one.scale and any(_inside(v, one.scale) for v in known)) or _codes_gone(a, b, unused, known):
+        one.marks.append("codes")
     if came:
         # a code that stood for one thing may stand for another now: what both waves hold keeps its meaning
         one.codes = {**{v: known[v] for v in codes if v in known}, **came}
         one.asks.append(because("codes", old=_listed([v for v in known if v in a.counts]), new=_listed(list(codes))))
-    elif one.scale and any(_inside(v, scale) for v in known):
-        one.codes = {v: k for v, k in known.items() if not _inside(v, scale)}
+    elif one.scale and any(_inside(v, one.scale) for v in known):
+        one.codes = {v: k for v, k in known.items() if not _inside(v, one.scale)}
         one.asks.append(because("codes", old=_listed(list(known)), new=_listed(list(one.codes))))
-    elif unused and len(unused) == len([v for v in known if v in a.counts]) and b.filled > 200 and sum(
-            a.counts[v] for v in unused) > 0.01 * a.filled:
+    elif "codes" in one.marks:
         one.asks.append(because("codes", old=_listed(unused), new="–"))
     if a.label and b.label and _plain(a.label) != _plain(b.label):
-        one.wording = True
+        one.marks.append("wording")
         one.asks.append(because("wording", old=a.label, new=b.label))
     if not one.scale and a.filled >= FEW and b.filled >= FEW:
         _shifted(one, a, b, item)
 
 
+def _codes_gone(a: Profile, b: Profile, unused: Sequence[float], known: Mapping[float, str]) -> bool:
+    """Whether all codes that a question had in use are gone from a file large enough to show them."""
+    had = sum(a.counts.get(v, 0) for v in known)
+    return bool(unused) and had == sum(a.counts[v] for v in unused) and had > 0.01 * a.filled and b.filled > 200
+
+
+def _shortened(a: Profile, b: Profile, item: Item) -> str:
+    """A shorter scale in use, where answers that were common before are not given any more by anybody."""
+    inside = sorted(v for v in b.counts if item.scale.low <= v <= item.scale.high)
+    if len(inside) < 2 or b.filled < 60 or (inside[0], inside[-1]) not in USUAL + OTHER:
+        return ""
+    lost = sum(c for v, c in a.counts.items() if item.scale.low <= v <= item.scale.high
+               and not inside[0] <= v <= inside[-1])
+    # so many answers do not vanish by chance
+    return f"{inside[0]:g}-{inside[-1]:g}" if lost > 0.05 * a.filled and lost * b.filled / a.filled > 8 else ""
+
+
 def _shifted(one: Mapped, a: Profile, b: Profile, item: Item) -> None:
     x, y = (p.numbers[(p.numbers >= item.scale.low) & (p.numbers <= item.scale.high)] for p in (a, b))
-    if len(x) >= FEW and len(y) >= FEW and (spread := float(np.sqrt((x.var() + y.var()) / 2))) > 0:
-        if abs(x.mean() - y.mean()) > _MOVED * spread:
-            one.asks.append(because("shifted", old=f"{x.mean():.2f}", new=f"{y.mean():.2f}"))
+    if min(len(x), len(y)) >= FEW and abs(x.mean() - y.mean()) > _MOVED * np.sqrt((x.var() + y.var()) / 2):
+        one.marks += ["wording"] if "wording" not in one.marks else []
+        one.asks.append(because("shifted", old=f"{x.mean():.2f}", new=f"{y.mean():.2f}"))
 
 
 def _inside(value: float, scale: str) -> bool:
-    from tcslib.study.questionnaire import Scale
-
     found = Scale.parse(scale)
     return found.low <= value <= found.high
 

@@ -56,7 +56,7 @@ def new_study(client: str, data: Path, given: Mapping[str, str | None], answers_
              folder / "proposal.txt": as_text(proposal, says),
              wave: wave_yaml(answers["wave"], shown, layout, plan, answers, says)}
     place(root, {} if there else {target: data.resolve()}, texts, lambda: None)
-    _report(root, wave, list(texts) + [target], proposal, plan, layout, answers, says)
+    _report(root, wave, [*texts, target], proposal, plan, layout, answers, says)
 
 
 def check_client(client: str) -> None:

@@ -13,9 +13,7 @@ from tcslib.fieldwork.source import sha256
 
 
 def project_root() -> Path:
-    """The folder that holds the projects' ``params``: the working folder or the nearest one above it, else that of the
-    library itself.
-    """
+    """The folder that holds ``params``: the working folder or the nearest one above it, else the library's own."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "params").is_dir():

@@ -50,8 +50,9 @@ def new_wave(client: str, data: Path, previous: str, given: Mapping[str, str | N
     target = root / "params" / client / f"{said['wave']}.yaml"
     if target.exists():
         raise InputRefused("is there already. Nothing was written.", target.relative_to(root).as_posix())
-    layout = read_file(data, {"sheet": old.params.data.sheet, "header_row": old.params.data.header_row,
-                              "encoding": old.params.data.encoding} | {k: v for k, v in how.items() if v not in {None, 1}})
+    same: dict[str, str | int | None] = {"sheet": old.params.data.sheet, "header_row": old.params.data.header_row,
+                                         "encoding": old.params.data.encoding}
+    layout = read_file(data, same | {key: value for key, value in how.items() if value not in {None, 1}})
     before, now = propose(table_at(source_of(old)).table), propose(layout.table)
     pairs = mapped(before, now, old.questionnaire)
     answers = settle(_prefilled(old, now, said["wave"]), said)
@@ -180,26 +181,21 @@ def _item_entries(old: Study, base: dict[str, Any], pairs: list[Mapped]) -> dict
             entry["missing_codes"] = {f"{code:g}": kind for code, kind in p.codes.items()}
         if isinstance(entry.get("text"), dict) and set(entry["text"]) == {""}:
             entry["text"] = entry["text"][""]
-        if entry and (p.new != p.old or p.changed or entry != stated.get(p.new)):
+        if entry and (p.new != p.old or entry != stated.get(p.new)):
             out[p.new] = entry
     return out
 
 
 def _changes(page: Page, old: Study, pairs: list[Mapped]) -> None:
-    says, used = page.says, [p for p in pairs if p.kind == "renamed" or (p.kind == "same" and p.changed)]
+    says, used = page.says, [p for p in pairs if p.kind == "renamed" or (p.kind == "same" and p.marks)]
     fresh = [p for p in pairs if p.kind == "new"]
     if used:
         page.blank()
         page.line("changes:", says("file.changes", old=old.params.wave))
     for p in used:
         parts = ([f"was: {scalar(p.old)}"] if p.kind == "renamed" else []) + [
-            f"{key}: true" for key, on in (("wording", p.wording), ("scale", bool(p.scale)),
-                                           ("codes", p.codes is not None)) if on]
+            f"{mark}: true" for mark in p.marks]
         page.line(f"  {scalar(p.new)}: {{{', '.join(parts)}}}", _said(p, says))
-    # asked about, yet not changed in the file: a mark is the user's to set
-    for p in pairs:
-        if p.kind == "same" and not p.changed and p.asks:
-            page.remark(f"{p.new}: {{wording: true}}     {_said(p, says)}", "  ")
     for p in fresh:
         page.remark(f"{p.new}: {{new: true}}     {_said(p, says)}", "  ")
 
