@@ -188,6 +188,10 @@ def _fitted(counts: Mapping[float, int], low: int, high: int, known: Sequence[tu
     seen = because("scale_run", low=low, high=high)
     total, own = sum(counts.values()), (low, high) in USUAL + OTHER
     ends = counts.get(low, 0) >= 3 and counts.get(high, 0) >= 3
+    wider = [s for s in known if s[0] < low and high == s[1]]
+    if wider and counts.get(low, 0) < 0.03 * total:
+        # the rest of the questionnaire goes further down, and hardly anybody chose the lowest answers
+        return Scaling(*wider[0], because=seen, asks=[because("scale_wider", low=wider[0][0], high=high)])
     if (low, high) in USUAL and (ends or (low, high) in known):
         return Scaling(low, high, because=seen)
     fits = [s for s in (*known, *USUAL) if s[0] <= low and high <= s[1] and (high - low) > (s[1] - s[0]) / 2]

@@ -13,7 +13,7 @@ from tcslib.fieldwork.proposing.blocks import stem_of
 from tcslib.fieldwork.proposing.guess import FEW, Because, because
 from tcslib.fieldwork.proposing.profile import Profile
 from tcslib.fieldwork.proposing.propose import Proposal
-from tcslib.fieldwork.proposing.scales import OTHER, USUAL
+from tcslib.fieldwork.proposing.scales import USUAL
 from tcslib.study.questionnaire import Item, Scale
 
 _MOVED = 0.75          # of a standard deviation: more than satisfaction moves from one wave to the next
@@ -174,7 +174,7 @@ def _codes_gone(a: Profile, b: Profile, unused: Sequence[float], known: Mapping[
 def _shortened(a: Profile, b: Profile, item: Item) -> str:
     """A shorter scale in use, where answers that were common before are not given any more by anybody."""
     inside = sorted(v for v in b.counts if item.scale.low <= v <= item.scale.high)
-    if len(inside) < 2 or b.filled < 60 or (inside[0], inside[-1]) not in USUAL + OTHER:
+    if len(inside) < 2 or b.filled < 60 or (inside[0], inside[-1]) not in USUAL:
         return ""
     lost = sum(c for v, c in a.counts.items() if item.scale.low <= v <= item.scale.high
                and not inside[0] <= v <= inside[-1])

@@ -56,7 +56,9 @@ def new_study(client: str, data: Path, given: Mapping[str, str | None], answers_
              folder / "proposal.txt": as_text(proposal, says),
              wave: wave_yaml(answers["wave"], shown, layout, plan, answers, says)}
     place(root, {} if there else {target: data.resolve()}, texts, lambda: None)
-    _report(root, wave, [*texts, target], proposal, plan, layout, answers, says)
+    if there:
+        print(says("say.there", file=shown))
+    _report(root, wave, [*texts, *([] if there else [target])], proposal, plan, layout, answers, says)
 
 
 def check_client(client: str) -> None:

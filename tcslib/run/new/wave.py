@@ -60,7 +60,9 @@ def new_wave(client: str, data: Path, previous: str, given: Mapping[str, str | N
     text = _text(old, own, pairs, now, layout, copied.relative_to(root).as_posix(), answers, says)
     place(root, {} if there else {copied: data.resolve()}, {target: text}, lambda: None)
     _report(old, pairs, answers, says)
-    finish(root, target, [target, copied], says)
+    if there:
+        print(says("say.there", file=copied.relative_to(root).as_posix()))
+    finish(root, target, [target, *([] if there else [copied])], says)
 
 
 def _prefilled(old: Study, now: Proposal, wave: str) -> Answers:
