@@ -84,7 +84,8 @@ def test_words_are_whole_ones():
 
 
 @pytest.mark.parametrize("name, stem", [("IMAG5", "IMAG"), ("sat_01", "sat"), ("Q7_1", "Q7"), ("Q7B_FOOD", "Q7"),
-                                        ("G1Q1[SQ002]", "G1Q1"), ("2、总体满意度—客户服务", "2、总体满意度"), ("cusa", "cusa")])
+                                        ("G1Q1[SQ002]", "G1Q1"), ("2、总体满意度—客户服务", "2、总体满意度"),
+                                        ("cusa", "cusa")])
 def test_stems(name, stem):
     assert stem_of(name) == stem
 
@@ -413,7 +414,8 @@ def test_a_wave_needs_a_study_a_name_and_a_free_place(project):
     old.to_csv("q3.csv", index=False)
     tcs("new", "acme", "--data", "q3.csv", "--wave", "2026Q3")
     before = files(project)
-    for words, said in ((["--from", "2026Q3"], "name the new wave"), (["--wave", "2026Q3", "--from", "2026Q3"], "already"),
+    for words, said in ((["--from", "2026Q3"], "name the new wave"),
+                        (["--wave", "2026Q3", "--from", "2026Q3"], "already"),
                         (["--wave", "2026Q4", "--from", "2025Q1"], "no such study"),
                         (["--wave", "2026Q4", "--from", "2026Q3", "--title", "x"], "belongs to the study"),
                         (["--wave", "Q4", "--from", "2026Q3"], "a period is expected")):

@@ -14,7 +14,7 @@ from tcslib.fieldwork.proposing.guess import Because, Guess, Role, because
 from tcslib.fieldwork.proposing.items import ratings
 from tcslib.fieldwork.proposing.profile import Profile, profiles
 from tcslib.fieldwork.proposing.roles import told
-from tcslib.fieldwork.proposing.scales import USUAL, Scaling, scaling
+from tcslib.fieldwork.proposing.scales import USUAL, Scaling, pooled, scaling
 from tcslib.fieldwork.proposing.words import is_only, role_word, says
 from tcslib.fieldwork.tables import Table
 
@@ -105,6 +105,15 @@ def _scales(groups: Sequence[Group], guesses: Mapping[str, Guess], rest: Mapping
         # an end of the scale that is doubtful in one block is doubtful in all
         found.asks += [because("may_be_code", value=end) for end in (found.low, found.high) if str(end) in doubted
                        and because("may_be_code", value=end) not in found.asks]
+        # so is a number beside the scale that may belong to it
+        found.asks += [a for other in scalings if other is not found and other.text == found.text for a in other.asks
+                       if a.key == "stray" and a not in found.asks
+                       and a.values["value"] in {str(found.low - 1), str(found.high + 1)}]
+        # and one block on 0-10 makes another on 1-10, whose ones are rare, doubtful
+        counts = pooled(items)
+        if any(other.high == found.high and other.low == found.low - 1 for other in scalings) and (
+                counts.get(found.low, 0) < 0.03 * sum(counts.values())):
+            found.asks.append(because("scale_unusual", low=found.low, high=found.high))
         for p in items:
             _tell(guesses[p.name], p, found)
         unnamed |= {code: found.codes[code] for code in found.unnamed}

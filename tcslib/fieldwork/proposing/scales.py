@@ -123,7 +123,7 @@ def _stated(block: Sequence[Profile]) -> tuple[int, int] | None:
 
 def _without_slips(counts: Mapping[float, int], low: int, high: int) -> tuple[int, int]:
     """The run without ends that a handful of cells in a thousand hold, where a scale in use is left."""
-    few = max(2, 0.001 * sum(counts.values()))
+    few = 0.002 * sum(counts.values())
     for start, end in ((low + 1, high - 1), (low, high - 1), (low + 1, high)):
         cut = [v for v in (*range(low, start), *range(end + 1, high + 1)) if v not in {1, 10}]
         if cut and all(counts.get(v, 0) <= few for v in cut) and (start, end) in USUAL:
