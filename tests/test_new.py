@@ -129,6 +129,15 @@ def test_a_code_next_to_the_scale_is_told_by_who_chose_it():
     assert (honest.scale, honest.codes) == ("1-6", {}) and not honest.sure
 
 
+def test_questions_that_bear_numbers_only_are_gathered_by_their_answers():
+    """Without names, the blocks are found by correlation, and always asked about."""
+    data = {f"v0{i + 1}_x": v for i, v in enumerate(ratings(items=3, seed=1).values())}
+    data |= {f"v0{i + 4}_x": v for i, v in enumerate(ratings(items=2, seed=2).values())}
+    found = propose(table_of(data))
+    assert [[p.name for p in g.items] for g in found.groups] == [["v01_x", "v02_x", "v03_x"], ["v04_x", "v05_x"]]
+    assert not any(guess.sure for guess in found.columns.values())
+
+
 def test_codes_outside_the_run():
     data, rng = ratings(items=3, high=10), np.random.default_rng(3)
     for name in data:

@@ -46,12 +46,35 @@ def by_stem(columns: Sequence[Profile]) -> list[Block]:
     for p in columns:
         stem = stem_of(p.name)
         blocks.setdefault(stem.casefold(), Block(stem)).columns.append(p)
-    out = list(blocks.values())
+    out = _numbered_apart(list(blocks.values()))
     for block in out:
         block.named = not is_generic(block.stem)
     if len(out) == 1 and len(columns) > 8:          # one stem for the whole questionnaire says nothing
         out[0].named = False
     return out
+
+
+def _numbered_apart(blocks: list[Block]) -> list[Block]:
+    """The blocks; three or more in a row that hold one numbered question each (v08_x, v09_x …) become one."""
+    out: list[Block] = []
+    for block in sorted(blocks, key=lambda b: b.columns[0].at):
+        letters = block.stem.rstrip("0123456789")
+        alone = len(block.columns) == 1 and letters != block.stem and is_generic(letters)
+        before = out[-1] if out else None
+        if alone and before is not None and before.stem == letters and before.columns[-1].at == block.columns[0].at - 1:
+            before.columns += block.columns
+        else:
+            out.append(Block(letters if alone else block.stem, block.columns))
+    return [part for block in out for part in _kept(block)]
+
+
+def _kept(block: Block) -> list[Block]:
+    """A run of two numbered questions stays two blocks."""
+    if len(block.columns) == 2 and is_generic(block.stem) and len({stem_of(p.name) for p in block.columns}) == 2:
+        return [Block(stem_of(p.name), [p]) for p in block.columns]
+    if len(block.columns) == 1 and is_generic(block.stem):
+        return [Block(stem_of(block.columns[0].name), block.columns)]
+    return [block]
 
 
 def answers(columns: Sequence[Profile], inner: bool = False) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 from tcslib.errors import InputRefused, TcsError
 from tcslib.fieldwork.proposing.layout import Layout, table_at
@@ -17,7 +18,12 @@ from tcslib.run.new.switches import refused
 from tcslib.run.new.table import as_text, numbered, show
 from tcslib.run.new.wording import LANGUAGES, Says
 from tcslib.run.new.writing import study_yaml, wave_yaml
-from tcslib.study.params import RESERVED, SLUG
+from tcslib.study.params import RESERVED, SLUG, DataParams
+
+_ENCODINGS = tuple(e for one in get_args(DataParams.model_fields["encoding"].annotation)
+                   for e in (get_args(one) or (None,)))
+# a study's keys have flags here: there is no study yet
+_FLAGS = {"data.encoding": "--encoding NAME", "data.header_row": "--header-row N", "data.sheet": "--sheet NAME"}
 
 
 def new_study(client: str, data: Path, given: Mapping[str, str | None], answers_file: Path | None, language: str,
@@ -85,8 +91,17 @@ def read_file(data: Path, how: Mapping[str, str | int | None]) -> Layout:
     if kind is None:
         raise InputRefused(f'the kind of file "{data.suffix}" is not known. Save it as {", ".join(sorted(KINDS))}.',
                            str(data))
-    layout = table_at(Source(data.resolve(), data.name, kind, str(how.get("sheet") or ""),
-                             int(how.get("header_row") or 1), str(how["encoding"]) if how.get("encoding") else None))
+    encoding = str(how["encoding"]) if how.get("encoding") else None
+    if encoding not in _ENCODINGS:
+        raise InputRefused(f"{', '.join(str(e) for e in _ENCODINGS if e)} is expected.", f"--encoding {encoding}"[:80])
+    try:
+        layout = table_at(Source(data.resolve(), data.name, kind, str(how.get("sheet") or ""),
+                                 int(how.get("header_row") or 1), encoding))
+    except InputRefused as error:
+        flags = [flag for key, flag in _FLAGS.items() if key in str(error)]
+        if not flags:
+            raise
+        raise InputRefused(f"{error} (Here: {', '.join(flags)}.)") from None
     if not len(layout.table.lines) or not any(layout.table.names):
         raise InputRefused("holds 0 respondents: there is nothing below the column names. Export it again.", str(data))
     return layout

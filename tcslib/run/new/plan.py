@@ -11,6 +11,8 @@ from tcslib.fieldwork.proposing.model import ModelGuess, model_for
 from tcslib.fieldwork.proposing.propose import Proposal
 from tcslib.study.models import read_preset
 
+# asked at the construct, at the question on recommendation, or on a line of its own
+_ELSEWHERE = {"single", "by_answers", "loose", "twice", "is_nps", "best_of", "backwards"}
 MOST_SEGMENTS, LEAST_IN_SEGMENT, MOST_GROUPS = 3, 30, 8
 
 
@@ -71,7 +73,7 @@ def study_plan(proposal: Proposal, model: str) -> StudyPlan:
             proposal.profiles[name].label if name not in preset else "",
             guess.scale if guess.scale != default else "",
             {**{c: k for c, k in plan.codes.items() if c not in guess.codes}, **guess.codes} if own else None,
-            [a for a in guess.asks if a.key != "backwards"], [a for a in guess.asks if a.key == "backwards"])
+            [a for a in guess.asks if a.key not in _ELSEWHERE], [a for a in guess.asks if a.key == "backwards"])
     _columns(plan, proposal, set(guesses))
     return plan
 
