@@ -32,7 +32,7 @@ from tcslib.run import cli
 from tcslib.run.new.answers import Answers, interview
 from tcslib.run.new.command import gaps
 from tcslib.run.new.placing import place
-from tcslib.run.new.wording import LANGUAGES, Says, phrases
+from tcslib.run.new.sentences import LANGUAGES, Says, phrases
 from tcslib.study.load import load
 from tcslib.study.questionnaire import Item, Scale
 

@@ -12,7 +12,7 @@ from typing import get_args
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.proposing.dates import span, wave_in, wave_of
 from tcslib.fieldwork.proposing.propose import Proposal
-from tcslib.run.new.wording import Says
+from tcslib.run.new.sentences import Says
 from tcslib.study.models import preset_names
 from tcslib.study.params import WAVE, StudyParams
 from tcslib.study.strict_yaml import clipped, read_yaml

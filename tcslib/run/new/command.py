@@ -14,9 +14,9 @@ from tcslib.fieldwork.source import KINDS, Source
 from tcslib.run.new.answers import Answers, assumed, from_file, interview, prefilled, settle
 from tcslib.run.new.placing import copy_target, place, project_root
 from tcslib.run.new.plan import StudyPlan, study_plan
+from tcslib.run.new.sentences import LANGUAGES, Says
 from tcslib.run.new.switches import refused
 from tcslib.run.new.table import as_text, numbered, show
-from tcslib.run.new.wording import LANGUAGES, Says
 from tcslib.run.new.writing import study_yaml, wave_yaml
 from tcslib.study.params import RESERVED, SLUG, DataParams
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from tcslib.fieldwork.proposing.propose import Proposal
-from tcslib.run.new.wording import Says
+from tcslib.run.new.sentences import Says
 
 Row = tuple[str, str, str, str, str]
 

@@ -17,9 +17,9 @@ from tcslib.fieldwork.source import source_of
 from tcslib.run.new.answers import Answers, from_file, settle
 from tcslib.run.new.command import check_client, checked_language, finish, read_file
 from tcslib.run.new.placing import copy_target, place, project_root
+from tcslib.run.new.sentences import Says
 from tcslib.run.new.switches import refused
 from tcslib.run.new.table import numbered
-from tcslib.run.new.wording import Says
 from tcslib.run.new.writing import Page, data_lines, field_lines, scalar
 from tcslib.study.load import Study, load
 from tcslib.study.models import read_preset

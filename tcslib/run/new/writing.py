@@ -12,8 +12,8 @@ from tcslib.fieldwork.proposing.model import ModelGuess
 from tcslib.fieldwork.proposing.propose import Proposal
 from tcslib.run.new.answers import Answers
 from tcslib.run.new.plan import ItemPlan, StudyPlan
+from tcslib.run.new.sentences import Says
 from tcslib.run.new.switches import has, refused
-from tcslib.run.new.wording import Says
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?: [A-Za-z0-9_]+)*\Z")
 _RESERVED = {"yes", "no", "on", "off", "y", "n", "true", "false", "null", "none"}
@@ -62,7 +62,7 @@ class Page:
         return "\n".join(self.lines) + "\n"
 
 
-def words(text: str, language: str) -> str:
+def in_language(text: str, language: str) -> str:
     """A text in the study's language."""
     return f"{{{language}: {json.dumps(text, ensure_ascii=False)}}}"
 
@@ -76,13 +76,13 @@ def study_yaml(client: str, shown: str, proposal: Proposal, plan: StudyPlan, ans
     page.blank()
     page.line(f"client: {scalar(client)}", says("file.client"))
     confirm = says("confirm")
-    page.line(f"title: {words(answers['title'], language)}", "" if answers.how["title"] == "given" else confirm)
+    page.line(f"title: {in_language(answers['title'], language)}", "" if answers.how["title"] == "given" else confirm)
     if answers["sponsor"]:
-        page.line(f"sponsor: {words(answers['sponsor'], language)}", says("file.sponsor"))
+        page.line(f"sponsor: {in_language(answers['sponsor'], language)}", says("file.sponsor"))
     reported = language if not refused(language=language) else "en"
     page.line(f"language: {reported}", says("file.language"))
     if answers["population"]:
-        page.line(f"population: {words(answers['population'], language)}")
+        page.line(f"population: {in_language(answers['population'], language)}")
     else:
         page.remark(f"population: …     {confirm}: {says('file.population')}")
     asked = "" if answers.how["sample"] == "given" else f"{confirm}: "
@@ -118,8 +118,8 @@ def _model(page: Page, model: ModelGuess, proposal: Proposal) -> None:
     for name, items in model.constructs.items():
         group = groups.get(name)
         comment = " ".join([page.says.saw(group.because), page.confirm(group.asks)]) if group else ""
-        label = f", label: {words(group.label, page.says.language)}" if group and group.label and not model.preset \
-            else ""
+        own = group.label if group and not model.preset else ""
+        label = f", label: {in_language(own, page.says.language)}" if own else ""
         page.line(f"    {scalar(name)}: {{items: {_list(items)}{label}}}", comment)
     if model.paths:
         page.line("  paths:")
@@ -142,7 +142,7 @@ def _items(page: Page, items: Mapping[str, ItemPlan]) -> None:
         page.blank()
         page.line("# items:")
     for name, item in said.items():
-        parts = ([f"text: {words(item.text, page.says.language)}"] if item.text else []) + (
+        parts = ([f"text: {in_language(item.text, page.says.language)}"] if item.text else []) + (
             [f"scale: {scalar(item.scale)}"] if item.scale else []) + (
             [f"missing_codes: {_codes(item.codes)}"] if item.codes is not None else [])
         if name in written:
@@ -195,10 +195,10 @@ def _categories(page: Page, proposal: Proposal, plan: StudyPlan) -> None:
     for name, values in named.items():
         page.line(f"  {scalar(name)}:")
         if label := proposal.profiles[name].label:
-            page.line(f"    label: {words(label, page.says.language)}")
+            page.line(f"    label: {in_language(label, page.says.language)}")
         page.line("    values:")
         for value, label in sorted(values.items()):
-            page.line(f"      {value:g}: {words(label, page.says.language)}")
+            page.line(f"      {value:g}: {in_language(label, page.says.language)}")
 
 
 def wave_yaml(wave: str, shown: str, layout: Layout, plan: StudyPlan, answers: Answers, says: Says) -> str:
@@ -243,5 +243,5 @@ def field_lines(page: Page, answers: Answers) -> None:
         page.line(f"  start: {first}", asked)
         page.line(f"  end: {last}", asked)
     if answers["mode"]:
-        page.line(f"  mode: {words(answers['mode'], page.says.language)}",
+        page.line(f"  mode: {in_language(answers['mode'], page.says.language)}",
                   "" if answers.how["mode"] == "given" else confirm)
