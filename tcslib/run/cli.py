@@ -1,4 +1,4 @@
-"""The command line: ``tcs demo``, ``tcs check``, ``tcs run``, ``tcs lab``, and those of ``commands``."""
+"""The command line: ``tcs demo``, ``new``, ``check``, ``run``, ``lab``, and those of ``commands``."""
 
 from __future__ import annotations
 
@@ -113,6 +113,38 @@ def check(study: StudyName, show: Annotated[bool, typer.Option(
 
         print(*shown(found), sep="\n")
     print(f"{found.name}: no faults found.", file=sys.stderr if show else sys.stdout)
+
+
+@app.command()
+def new(client: Annotated[str, typer.Argument(help="a short name: a-z, 0-9, _ and -")],
+        data: Annotated[Path | None, typer.Option(help="the file of answers; it is copied into data/raw")] = None,
+        title: Annotated[str | None, typer.Option(help="of the report")] = None,
+        sponsor: Annotated[str | None, typer.Option(help="who pays for the study")] = None,
+        wave: Annotated[str | None, typer.Option(help="2026Q3, 2026H1, 2026-09 or 2026")] = None,
+        previous: Annotated[str | None, typer.Option("--from", help="the wave before, for its next one")] = None,
+        population: Annotated[str | None, typer.Option(help="whom the results speak for")] = None,
+        sample: Annotated[str | None, typer.Option(help="probability, quota, opt_in or census")] = None,
+        field_dates: Annotated[str | None, typer.Option(help="2026-07-06..2026-09-13")] = None,
+        mode: Annotated[str | None, typer.Option(help="how they were asked")] = None,
+        model: Annotated[str | None, typer.Option(help="a preset, or own")] = None,
+        answers: Annotated[Path | None, typer.Option(help="YAML with these answers as keys")] = None,
+        language: Annotated[str, typer.Option(help="en or zh")] = "en",
+        sheet: Annotated[str | None, typer.Option(help="XLSX: the sheet")] = None,
+        header_row: Annotated[int, typer.Option(min=1, max=100, help="row of the column names")] = 1,
+        encoding: Annotated[str | None, typer.Option(help="of a CSV that is not UTF-8")] = None) -> None:
+    """Propose a study from a file of answers, or (--wave, --from) the next wave of one."""
+    from tcslib.run.new.command import new_study
+    from tcslib.run.new.wave import new_wave
+
+    if data is None:
+        raise InputRefused("name the file of answers: --data FILE.", f"tcs new {client}")
+    how = {"sheet": sheet, "header_row": header_row, "encoding": encoding}
+    given = {"title": title, "sponsor": sponsor, "wave": wave, "population": population, "sample": sample,
+             "field_dates": field_dates, "mode": mode, "model": model}
+    if previous is not None:
+        new_wave(client, data, previous, given, answers, language, how)
+    else:
+        new_study(client, data, given, answers, language, how)
 
 
 @app.command()

@@ -190,7 +190,7 @@ def _merge(root: Path, shown: str) -> tuple[dict[str, Any], dict[Address, str], 
     if "study" in base:
         raise InputRefused("is a key of a wave's file only. Remove it." + _line(("study",), base_lines),
                            f"{base_shown}: study")
-    merged = _override(_long_form(base), _long_form(wave))
+    merged = _without_dropped(_override(_long_form(base), _long_form(wave)), wave)
     return merged, dict.fromkeys(base_lines, base_shown) | origins, base_lines | lines
 
 
@@ -202,6 +202,15 @@ def _long_form(given: dict[str, Any]) -> dict[str, Any]:
     constructs = {name: {"items": value} if isinstance(value, list) else value
                   for name, value in model["constructs"].items()}
     return given | {"model": model | {"constructs": constructs}}
+
+
+def _without_dropped(merged: dict[str, Any], wave: dict[str, Any]) -> dict[str, Any]:
+    """The study without items a wave's file leaves empty, ``items: {SAT2: null}``: it does not ask them."""
+    given = wave.get("items")
+    dropped = {name for name, value in given.items() if value is None} if isinstance(given, dict) else set()
+    if not dropped:
+        return merged
+    return merged | {"items": {name: value for name, value in merged["items"].items() if name not in dropped}}
 
 
 def _override(base: Any, over: Any) -> Any:

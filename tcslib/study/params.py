@@ -190,6 +190,8 @@ class CategoryParams(Section):
 
     label: Words = Field({}, description="what the column tells, such as region")
     values: dict[str, Words] = Field({}, description="its values as readers see them")
+
+
 class LoyaltyParams(Section):
     """How loyalty is read against satisfaction."""
 
@@ -212,6 +214,7 @@ class StudyParams(Section):
     client: Slug
     wave: Period
     title: Words = {}
+    sponsor: Words = Field({}, description="who pays for the study")
     language: Literal["en", "zh"] = "en"
     population: Words = {}
     sample: Literal["probability", "quota", "opt_in", "census"] = "probability"

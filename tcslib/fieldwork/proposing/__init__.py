@@ -1,0 +1,1 @@
+"""A file nobody has described yet: what its columns seem to be."""

@@ -1,0 +1,204 @@
+"""The role of a column that tells it by itself: by what its cells look like, and by its name and label."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tcslib.fieldwork.proposing.guess import FEW, Guess, Role, because
+from tcslib.fieldwork.proposing.profile import MOSTLY, Profile
+from tcslib.fieldwork.proposing.words import concept_of, concept_of_stem, is_only, role_word, says
+
+LONGEST_RUN = 12          # answers of the longest scale in use, 0 to 10, and a code above it
+_UNIQUE = 0.97            # of an id's cells; the rest may be records given twice
+
+
+def told(p: Profile) -> Guess | None:
+    """The role a column tells by itself; None for numbers that may be answers on a scale."""
+    for rule in (_nothing, _private, _platform, _time, _id, _weight, _duration):
+        if (guess := rule(p)) is not None:
+            return _small(p, guess)
+    if not p.numeric:
+        return _small(p, _words(p))
+    if (guess := _measured(p)) is not None:
+        return _small(p, guess)
+    return None
+
+
+def _small(p: Profile, guess: Guess) -> Guess:
+    """In a handful of records only what the cells look like is sure."""
+    by_form = guess.because.key in {"empty", "private_form", "dates", "private_word", "platform", "several"}
+    return guess if p.n >= FEW or by_form else guess.ask("few_records", n=p.n)
+
+
+def _is(p: Profile, role: Role, key: str, **values: object) -> Guess:
+    return Guess(p.name, role, because(key, **values))
+
+
+def short_run(p: Profile) -> bool:
+    """Whether the column's numbers, codes far away from them left aside, may be answers on one scale."""
+    near = core(p)
+    return p.whole and len(near) > (p.n >= 5) and near[-1] - near[0] < LONGEST_RUN
+
+
+def core(p: Profile) -> list[float]:
+    """The column's numbers without those that no scale holds: far above the rest, or below zero beside it."""
+    values = sorted(v for v in p.counts if v == round(v))
+    usual = [v for v in values if -6 < v < 77]
+    values = usual or values
+    # a code stands apart: 99 above 1-10, 9 above 1-5 or 1-7
+    while len(values) > 2 and ((values[-1] - values[-2] > 2 and values[-1] >= 7)
+                               or (values[-1] == 9 and values[-2] <= 7)):
+        values = values[:-1]
+    # below zero lie the answers of a scale around zero only: -3 to 3
+    if values and values[0] < 0 and not (values[-1] <= 5 and {-1, 0} <= set(values) and values[-1] >= -values[0] - 1
+                                         and len([v for v in values if v < 0]) > 1):
+        values = [v for v in values if v >= 0]
+    return values
+
+
+def _nothing(p: Profile) -> Guess | None:
+    if not p.filled:
+        return _is(p, "ignore", "empty")
+    if p.different > 1 or p.n < 5:
+        return None
+    guess = _is(p, "ignore", "constant", value=p.examples(1))
+    return guess.ask("constant") if p.filled < FEW or (p.numeric and p.different == 1 and p.filled == p.n and
+                                                       concept_of_stem(p.name)) else guess
+
+
+def _private(p: Profile) -> Guess | None:
+    if p.form in {"ip", "email", "phone"} and not is_only(p.name, "roles", "id"):
+        guess = _is(p, "ignore", "private_form", form=p.form)
+        word = role_word(p.name, p.label, "private")
+        return guess if word or p.form != "phone" else guess.ask("is_private", form=p.form)
+    word = says(p.name, "roles", "private") or (says(p.label, "roles", "private") if not p.numeric else "")
+    if not word or (p.numeric and p.whole and short_run(p)) or role_word(p.name, "", "text"):
+        return None
+    guess = _is(p, "ignore", "private_word", word=word)
+    unlike = not p.numeric and not is_only(p.name, "roles", "private") and p.different < min(20, p.filled / 2)
+    return guess.ask("is_private", form=word) if unlike else guess
+
+
+def _platform(p: Profile) -> Guess | None:
+    word = says(p.name, "roles", "platform")
+    if not word or not is_only(p.name, "roles", "platform"):
+        return None
+    guess = _is(p, "ignore", "platform", word=word)
+    return guess if p.different <= 3 or not (p.numeric and short_run(p)) else guess.ask("is_platform")
+
+
+def _time(p: Profile) -> Guess | None:
+    word = role_word(p.name, p.label, "timestamp")
+    if p.form == "date":
+        if says(p.name, "roles", "year"):
+            return _is(p, "ignore", "birth", word=says(p.name, "roles", "year"))
+        return _is(p, "timestamp", "dates", example=p.examples(1))
+    if p.form == "clock":
+        return _is(p, "ignore", "clock", example=p.examples(1)).ask("is_clock")
+    if word and p.numeric and min(p.counts) > 20_000 and p.different > 3:
+        return _is(p, "timestamp", "serial_dates", word=word).ask("is_timestamp")
+    return None
+
+
+def _id(p: Profile) -> Guess | None:
+    unique = p.filled and p.different >= _UNIQUE * p.filled and p.filled == p.n
+    word = says(p.name, "roles", "id") or says(p.label, "roles", "id")
+    if word and p.numeric and p.whole and not p.texts and min(p.counts) >= 1e15:
+        return _is(p, "id", "id_word", word=word, n=p.filled).ask("id_rounded")
+    if not unique or (p.numeric and not p.whole):
+        return None
+    if word and not says(p.name, "roles", "weight"):
+        guess = _is(p, "id", "id_word", word=word, n=p.different)
+        return guess if p.different == p.filled or is_only(p.name, "roles", "id") else guess.ask("is_id")
+    if p.numeric:
+        numbers = np.sort(p.numbers)
+        sequence = len(numbers) >= FEW and bool((np.diff(numbers) == 1).all())
+        if sequence or (min(p.counts) >= 10_000 and p.n >= FEW):
+            return _is(p, "id", "sequence" if sequence else "unique", n=p.different).ask("is_id")
+        return None
+    spaced = sum(c for t, c in p.texts.items() if " " in t or len(t) > 40)
+    if spaced > 0.05 * p.filled or p.n < FEW or not any(ch.isdigit() for t in list(p.texts)[:5] for ch in t):
+        return None
+    return _is(p, "id", "unique", n=p.different).ask("is_id")
+
+
+def _weight(p: Profile) -> Guess | None:
+    if not p.numeric or min(p.counts) < 0 or p.different < 3:
+        return None
+    mean = float(np.nanmean(p.numbers))
+    word = role_word(p.name, p.label, "weight")
+    if word and not short_run(p):
+        return _is(p, "weight", "weight_word", word=word, mean=f"{mean:.3g}").ask("is_weight")
+    mean_one = abs(mean - 1) < 0.15 and max(p.counts) < 20 and min(p.counts) > 0
+    if not p.whole and mean_one and p.different > 5 and p.filled == p.n:
+        return _is(p, "weight", "weight_mean", mean=f"{mean:.3g}").ask("is_weight")
+    return None
+
+
+def _duration(p: Profile) -> Guess | None:
+    word = role_word(p.name, p.label, "duration")
+    if not p.numeric or not (word or p.form == "duration"):
+        return None
+    median = float(np.nanmedian(p.numbers))
+    if p.form != "duration" and (short_run(p) or min(p.counts) < 0):
+        return None
+    guess = _is(p, "duration", "duration", word=word or p.form, median=f"{median:.0f}")
+    return guess if 20 <= median <= 7200 else guess.ask("is_seconds", median=f"{median:.3g}")
+
+
+def _words(p: Profile) -> Guess:
+    """A column of text: answers in words, categories, or open answers."""
+    if p.form == "answer_code":
+        guess = _is(p, "item", "answer_codes", example=p.examples(2)).ask("unreadable")
+        guess.unreadable = True
+        return guess
+    rated = sum(bool(says(t, "ratings")) for t in p.texts)
+    if 3 <= p.different <= LONGEST_RUN + 2 and rated >= 0.6 * p.different:
+        guess = _is(p, "item", "rating_words", example=p.examples(3)).ask("unreadable")
+        guess.unreadable = True
+        return guess
+    if p.form == "several" and p.different <= max(60, p.filled / 4):
+        return _is(p, "ignore", "several", example=p.examples(1)).ask("is_several")
+    return _open_or_category(p)
+
+
+def _open_or_category(p: Profile) -> Guess:
+    length = sum(len(t) * (1 if t.isascii() else 2) * c for t, c in p.texts.items()) / p.filled
+    word = role_word(p.name, p.label, "text")
+    each = p.filled / p.different
+    said = {"different": p.different, "example": p.examples(2), "length": f"{length:.0f}"}
+    kind = role_word(p.name, p.label, "category")
+    if word and (length > 12 or p.different > 12) and not (kind and each >= 5):
+        return _is(p, "text", "text_word", word=word, **said)
+    if length > 30 and (p.different > 20 or each < 3):
+        return _is(p, "text", "long_text", **said) if each < 2 else _is(p, "text", "long_text", **said).ask("is_text")
+    if each >= 5 and p.different <= 30 and length <= 30 and p.filled > 0.5 * p.n:
+        return _is(p, "category", "labels", **said)
+    if kind:
+        return _is(p, "category", "labels_word", word=kind, **said).ask("is_category")
+    if length > 14 or (word and each < 5):
+        return _is(p, "text", "long_text", **said).ask("is_text")
+    return _is(p, "category", "labels", **said).ask("is_category")
+
+
+def _measured(p: Profile) -> Guess | None:
+    """Numbers that are no answers on a short scale: years, ages, counts, amounts; None for what may be one."""
+    low, high = min(p.counts), max(p.counts)
+    span = f"{low:g}–{high:g}"
+    if p.whole and (word := role_word(p.name, p.label, "year")) and 1900 <= np.nanmedian(p.numbers) <= 2020:
+        return _is(p, "ignore", "birth", word=word)
+    if short_run(p):
+        return None
+    if (word := role_word(p.name, p.label, "age")) and 14 <= np.nanmedian(p.numbers) <= 100 and p.different > 11:
+        return _is(p, "ignore", "age", word=word, span=span)
+    tens = sum(c for v, c in p.counts.items() if v % 5 == 0) >= MOSTLY * p.filled
+    inside = low >= 0 and high <= 100
+    about = role_word(p.name, p.label, "percent") or concept_of([p.label]) or concept_of_stem(p.name)
+    if inside and p.different >= 6 and ((tens and high >= 80) or (about and high > 20)):
+        guess = _is(p, "item", "percent", span=span).ask("is_percent")
+        guess.scale = "percent"
+        return guess
+    if (word := role_word(p.name, p.label, "category")) and p.whole:
+        return _is(p, "category" if p.filled / p.different >= 5 else "ignore", "many_codes", word=word,
+                   different=p.different).ask("is_category")
+    return _is(p, "ignore", "number", span=span, different=p.different).ask("is_number")
