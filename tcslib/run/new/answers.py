@@ -14,8 +14,9 @@ from tcslib.fieldwork.proposing.dates import span, wave_in, wave_of
 from tcslib.fieldwork.proposing.propose import Proposal
 from tcslib.run.new.sentences import Says
 from tcslib.study.models import preset_names
-from tcslib.study.params import WAVE, StudyParams
+from tcslib.study.params import StudyParams
 from tcslib.study.strict_yaml import clipped, read_yaml
+from tcslib.study.values import WAVE
 
 QUESTIONS = ("title", "sponsor", "wave", "population", "sample", "field_dates", "mode", "model")
 KINDS: tuple[str, ...] = get_args(StudyParams.model_fields["sample"].annotation)

@@ -18,7 +18,8 @@ from tcslib.run.new.sentences import LANGUAGES, Says
 from tcslib.run.new.switches import refused
 from tcslib.run.new.table import as_text, numbered, show
 from tcslib.run.new.writing import study_yaml, wave_yaml
-from tcslib.study.params import RESERVED, SLUG, DataParams
+from tcslib.study.params import DataParams
+from tcslib.study.values import RESERVED, SLUG
 
 _ENCODINGS = tuple(e for one in get_args(DataParams.model_fields["encoding"].annotation)
                    for e in (get_args(one) or (None,)))

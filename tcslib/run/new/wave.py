@@ -23,8 +23,8 @@ from tcslib.run.new.table import numbered
 from tcslib.run.new.writing import Page, data_lines, field_lines, scalar
 from tcslib.study.load import Study, load
 from tcslib.study.models import read_preset
-from tcslib.study.values import WAVE
 from tcslib.study.strict_yaml import read_yaml
+from tcslib.study.values import WAVE
 
 _OWN = {"study", "wave", "data", "fieldwork", "changes", "model", "items", "compare", "nps"}
 
