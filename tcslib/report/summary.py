@@ -51,9 +51,10 @@ def _change(context: Context, results: Mapping[str, Any]) -> tuple[str, str]:
         return "", ""
     now, previous = waves[-1], words.wave(waves[-2]["wave"])
     kind = verdict(now, bool(now["marks"]))
-    said = words(f"summary.since.{kind}", previous=previous, change=words.number(now["change"], 1, True),
-                 interval=words.interval(now["change_low"], now["change_high"], 1, True),
-                 detectable=words.number(now["detectable"], 1))
+    interval = words.interval(now["change_low"], now["change_high"], 1, True)
+    said = Markup.escape(words(f"summary.since.{kind}", previous=previous, interval=interval, detectable=words.number(
+        now["detectable"], 1), change=words.number(now["change"], 1, True)))
+    said = said.replace(interval, Markup('<span class="nb">{}</span>').format(interval))
     return words("summary.headline_change", target=context.label(index["construct"]),
                  score=words.number(index["score"], 1), change=words(f"summary.change.{kind}", previous=previous)), said
 

@@ -18,6 +18,8 @@ def population(context: Context, study: Any) -> View:
     blanks = {"population": study.words(p.population) or words("plan.population_unstated"),
               "sample": words(f"sample.{p.sample}")}
     text = [words("plan.population", **blanks)]
+    if p.sponsor:
+        text.append(words("plan.sponsor", sponsor=study.words(p.sponsor)))
     if p.plan.frame:
         text.append(words("plan.frame", frame=study.words(p.plan.frame)))
     if p.fieldwork.start and p.fieldwork.end:
