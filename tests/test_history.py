@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_study
+from conftest import ROOT, write_study
 
 from tcslib.errors import InputRefused
 from tcslib.report.summary import summary
@@ -106,14 +108,17 @@ def test_a_changed_question_is_refused_until_stated_and_then_marked(waves) -> No
 
 def test_a_wave_that_was_never_published(tmp_path) -> None:
     path = study(tmp_path, "2026Q3", answers(2), compare={"previous": "2026Q2", "segments": []})
-    assert refused(path) == ("params/acme/2026Q3.yaml: compare.previous: 2026Q2 has no published run to compare with. "
-                             "Run it first: tcs run acme/2026Q2. Or drop the line.")
+    said = ("params/acme/2026Q3.yaml: compare.previous: 2026Q2 has no published run to compare with. Run it first: tcs "
+            "run acme/2026Q2. Or drop the line.")
+    assert refused(path) == said
+    checked = subprocess.run([sys.executable, "-m", "tcslib", "check", str(path)], capture_output=True, cwd=ROOT,
+                             encoding="utf-8")
+    assert checked.returncode == 0 and checked.stdout == "acme/2026Q3: no faults found.\n"
+    assert checked.stderr.splitlines()[-1] == f"note: {said}"
 
 
 def test_the_first_screen_says_what_is_sure(demo_report) -> None:
     """The headline and the line beside the index follow the interval of the change, not its size."""
-    from conftest import ROOT
-
     from tcslib.report.context import Context
 
     context, found = Context(load(ROOT / "params/demo/2026Q3.yaml")), demo_report.results

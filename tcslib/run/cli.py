@@ -107,12 +107,18 @@ def check_study(path: str) -> Study:
 def check(study: StudyName, show: Annotated[bool, typer.Option(
         help="print the study with everything filled in, and where each value comes from")] = False) -> None:
     """Check a study's parameters and the columns of its data, without running it."""
+    from tcslib.run.history import earlier_runs
+
     found = check_study(study_path(study))
     if show:
         from tcslib.study.show import show as shown
 
         print(*shown(found), sep="\n")
     print(f"{found.name}: no faults found.", file=sys.stderr if show else sys.stdout)
+    try:
+        earlier_runs(found, found.root)
+    except InputRefused as error:          # no fault of the study, and told before the run would tell it
+        print(f"note: {error}", file=sys.stderr)
 
 
 @app.command()
