@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -31,8 +30,7 @@ def figure(title: str, x: str = "", y: str = "", height: int = 240) -> Iterator[
     """
     from IPython.display import HTML, display
 
-    with style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")     # the reader's browser has one that holds it
+    with style("zh"):          # whose font holds the letters of both languages
         drawing, axes = plt.subplots(figsize=(WIDE / _DPI, height / _DPI), dpi=_DPI)
         try:
             yield axes
