@@ -95,15 +95,8 @@ class Context:
               blanks: Mapping[str, str] | None = None, title: str = "", folded: bool = False) -> Table:
         """A table whose title and sub-line are the phrases ``table.<name>.title`` and ``.sub``."""
         blanks = blanks or {}
-        return Table(
-            name,
-            title or self.words(f"table.{name}.title", **blanks),
-            self.words(f"table.{name}.sub", **blanks),
-            columns,
-            settings,
-            folded,
-            data,
-        )
+        return Table(name, title or self.words(f"table.{name}.title", **blanks),
+                     self.words(f"table.{name}.sub", **blanks), columns, settings, folded, data)
 
     def figure(self, name: str, data: pd.DataFrame, paint: Callable[[Any, bool], None], height: Any, alt: str,
                settings: str = "", blanks: Mapping[str, str] | None = None) -> Figure:
@@ -112,16 +105,8 @@ class Context:
 
         blanks = blanks or {}
         wide, narrow = draw(name, paint, height, self.words.language)
-        return Figure(
-            name,
-            self.words(f"figure.{name}.title", **blanks),
-            self.words(f"figure.{name}.sub", **blanks),
-            wide,
-            narrow,
-            alt,
-            settings,
-            data,
-        )
+        return Figure(name, self.words(f"figure.{name}.title", **blanks), self.words(f"figure.{name}.sub", **blanks),
+                      wide, narrow, alt, settings, data)
 
     def settings(self, found: Inference | None = None, *parts: str) -> str:
         """The line under a table that lets a reader make it again."""

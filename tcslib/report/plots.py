@@ -109,18 +109,8 @@ def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estima
     x = frame[estimate].to_numpy(float)
     reach = [(x - frame[low].to_numpy(float)).clip(min=0), (frame[high].to_numpy(float) - x).clip(min=0)]
     axes.errorbar(x, y, xerr=reach, fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8, zorder=2)
-    sns.scatterplot(
-        x=x,
-        y=y,
-        ax=axes,
-        color=color,
-        marker=marker,
-        s=size**2,
-        zorder=3,
-        legend=False,
-        edgecolor="white",
-        linewidth=0.6,
-    )
+    sns.scatterplot(x=x, y=y, ax=axes, color=color, marker=marker, s=size**2, zorder=3, legend=False, edgecolor="white",
+                    linewidth=0.6)
     axes.set(xlabel="", ylabel="")
 
 

@@ -26,9 +26,8 @@ def source(context: Context, raw: Any) -> View:
 def ledger(context: Context, answers: Responses) -> View:
     """The cleaning ledger: every rule in order, records and cells it touched, records left."""
     words, book = context.words, answers.ledger
-    steps = book.groupby("rule", sort=False).agg(
-        rows=("rows", "sum"), cells=("cells", "sum"), left=("left", "last"),
-        detail=("detail", lambda d: list(d))).reset_index()
+    steps = book.groupby("rule", sort=False).agg(rows=("rows", "sum"), cells=("cells", "sum"), left=("left", "last"),
+                                                 detail=("detail", lambda d: list(d))).reset_index()
     out = int(book.loc[book["rule"].isin(_OUT), "rows"].sum())
     columns = [Column(words("head.rule"), [words(f"rule.{r}") for r in steps["rule"]], "left"),
                Column(words("head.detail"), [_detail(context, r, d) for r, d in
@@ -39,14 +38,8 @@ def ledger(context: Context, answers: Responses) -> View:
     blanks = {"out": words.number(out, 0), "came": words.number(came, 0), "left": words.number(left, 0)}
     shown: list[Any] = [
         Finding(words("cleaning.answer" if out else "cleaning.answer_none", **blanks), "answer"),
-        context.table(
-            "ledger",
-            book,
-            columns,
-            words("settings.ledger"),
-            blanks,
-            title=words("table.ledger.title" if out else "table.ledger.title_none", **blanks),
-        ),
+        context.table("ledger", book, columns, words("settings.ledger"), blanks,
+                      title=words("table.ledger.title" if out else "table.ledger.title_none", **blanks)),
     ]
     if answers.n < left:
         shown.append(Finding(words("cleaning.domain", n=words.number(answers.n, 0), left=blanks["left"],
@@ -136,22 +129,15 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
                context.column("deff", table["deff"], "coef"), context.column("n_eff", table["n_eff"], "count")]
     design, stated = answers.design, context.study.params.design
     drawn = (
-        words(
-            "cleaning.design",
-            strata=words.number(design.strata_count, 0),
-            units=words.number(design.units, 0),
-            df=words.number(design.df, 0),
-        )
+        words("cleaning.design", strata=words.number(design.strata_count, 0), units=words.number(design.units, 0),
+              df=words.number(design.df, 0))
         if stated.strata or stated.clusters
         else words("cleaning.design_plain" if design.sample in {"probability", "census"} else "cleaning.design_unknown")
     )
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
               "design": words.sentences(drawn, words("cleaning.fpc") if stated.fpc else "")}
-    numbers = {
-        "n_eff": n_eff,
-        "design": design_numbers(answers),
-        "weighting": {"deff": deff, "steps": table.to_dict("records")},
-    }
+    numbers = {"n_eff": n_eff, "design": design_numbers(answers),
+               "weighting": {"deff": deff, "steps": table.to_dict("records")}}
     equal = bool(np.isclose(deff, 1.0))
     if equal and len(table) == 1:
         return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)

@@ -51,12 +51,10 @@ def recommendation(context: Context, found: Nps | None) -> View:
         p, d = 100 * table.loc["promoters", "estimate"], 100 * table.loc["detractors", "estimate"]
         axes.barh([0], [-d], color=TINT_O, edgecolor=ALERT, height=0.55, linewidth=1)
         axes.barh([0], [p], color=TINT, edgecolor=ACCENT, height=0.55, linewidth=1)
-        axes.text(
-            -d, 0.40, words("figure.nps.detractors", share=blanks["detractors"]), ha="left", va="bottom", color=ALERT
-        )
-        axes.text(
-            p, 0.40, words("figure.nps.promoters", share=blanks["promoters"]), ha="right", va="bottom", color=ACCENT
-        )
+        axes.text(-d, 0.40, words("figure.nps.detractors", share=blanks["detractors"]), ha="left", va="bottom",
+                  color=ALERT)
+        axes.text(p, 0.40, words("figure.nps.promoters", share=blanks["promoters"]), ha="right", va="bottom",
+                  color=ACCENT)
         axes.errorbar([row["estimate"]], [0], xerr=[[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]],
                       fmt="o", color=INK, elinewidth=2.4, capsize=5, capthick=2, markersize=6)
         axes.axvline(0, color=INK, linewidth=1)
@@ -71,27 +69,17 @@ def recommendation(context: Context, found: Nps | None) -> View:
             context.ci(),
             [
                 blanks["interval"],
-                *(
-                    words("format.interval", low=words.share(a), high=words.share(b))
-                    for a, b in zip(table["low"].iloc[1:], table["high"].iloc[1:], strict=True)
-                ),
+                *(words("format.interval", low=words.share(a), high=words.share(b)) for a,
+                  b in zip(table["low"].iloc[1:], table["high"].iloc[1:], strict=True)),
             ],
         ),
     ]
     settings = context.settings(found.inference, words("settings.nps"))
-    figure = context.figure(
-        "nps", table.reset_index(), paint, (140, 150), words("figure.nps.alt", **blanks), settings, blanks
-    )
+    figure = context.figure("nps", table.reset_index(), paint, (140, 150), words("figure.nps.alt", **blanks), settings,
+                            blanks)
     numbers = {
-        "nps": {
-            "item": found.item,
-            "score": row["estimate"],
-            "se": row["se"],
-            "low": row["low"],
-            "high": row["high"],
-            "n": row["n"],
-            **{k: table.loc[k, "estimate"] for k in ("promoters", "passives", "detractors")},
-        }
+        "nps": {"item": found.item, "score": row["estimate"], "se": row["se"], "low": row["low"], "high": row["high"],
+                "n": row["n"], **{k: table.loc[k, "estimate"] for k in ("promoters", "passives", "detractors")}}
     }
     return View([Finding(words("loyalty.nps", **blanks)), figure,
                  context.table("nps", table.reset_index(), columns, settings, blanks, folded=True)], numbers)

@@ -51,13 +51,9 @@ def reliability(context: Context, measures: Measurement) -> View:
     blanks = {"reliable": words.number(scales - len(weak), 0), "scales": words.number(scales, 0),
               "weak": words.listed([context.label(c) for c in weak]), "limit": words.number(ALPHA_LEAST, 2)}
     title = words("table.reliability.title" if len(weak) else "table.reliability.title_all", **blanks)
-    settings = context.settings(
-        measures.inference,
-        words("settings.htmt_flag", limit=words.number(HTMT_MOST, 2)),
-        words(f"settings.alpha.{measures.alpha_kind}"),
-        words(f"settings.htmt.{measures.htmt_kind}"),
-        words("settings.single"),
-    )
+    settings = context.settings(measures.inference, words("settings.htmt_flag", limit=words.number(HTMT_MOST, 2)),
+                                words(f"settings.alpha.{measures.alpha_kind}"),
+                                words(f"settings.htmt.{measures.htmt_kind}"), words("settings.single"))
     shown: list[Any] = [
         Finding(words("measurement.answer" if len(weak) else "measurement.answer_all", **blanks), "answer"),
         context.table("reliability", table, columns, settings, blanks, title=title),
@@ -69,11 +65,9 @@ def reliability(context: Context, measures: Measurement) -> View:
     weak_scales = [words("measurement.weak", names=blanks["weak"], limit=blanks["limit"])] if len(weak) else []
     return View(
         shown,
-        {
-            "warnings": weak_scales,
-            "htmt": measures.htmt_table()[["first", "second", "estimate", "low", "high"]].to_dict("records"),
-            "reliability": table.to_dict("records"),
-        },
+        {"warnings": weak_scales,
+         "htmt": measures.htmt_table()[["first", "second", "estimate", "low", "high"]].to_dict("records"),
+         "reliability": table.to_dict("records")},
     )
 
 
@@ -106,9 +100,8 @@ def loadings(context: Context, fit: PlsFit) -> View:
     words, table = context.words, fit.items("loadings")
     weights = fit.items("weights")
     weak = table[table["estimate"] < LOADING_LEAST]
-    where = np.arange(len(table)) + np.searchsorted(
-        np.cumsum([len(b) for b in fit.model.blocks]), np.arange(len(table)), side="right"
-    )
+    where = np.arange(len(table)) + np.searchsorted(np.cumsum([len(b) for b in fit.model.blocks]),
+                                                    np.arange(len(table)), side="right")
     heads = {c.name: where[block[0]] - 1 for c, block in zip(fit.model.constructs, fit.model.blocks, strict=True)}
 
     def paint(axes: Any, narrow: bool) -> None:
@@ -124,15 +117,9 @@ def loadings(context: Context, fit: PlsFit) -> View:
     counts = {"weak": words.number(len(weak), 0), "items": words.number(len(table), 0),
               "limit": words.number(LOADING_LEAST, 3), "names": words.listed(weak["item"].tolist())}
     title = "title" if len(weak) else "title_all"
-    figure = context.figure(
-        "loadings",
-        table,
-        paint,
-        40 + 17 * (len(table) + len(heads)),
-        words("figure.loadings.alt", **counts),
-        context.settings(fit.inference, context.estimation(fit)),
-        counts,
-    )
+    figure = context.figure("loadings", table, paint, 40 + 17 * (len(table) + len(heads)),
+                            words("figure.loadings.alt", **counts),
+                            context.settings(fit.inference, context.estimation(fit)), counts)
     figure = type(figure)(**{**vars(figure), "title": words(f"figure.loadings.{title}", **counts)})
     both = table.assign(weight=weights["estimate"], weight_low=weights["low"], weight_high=weights["high"])
     columns = [Column(words("head.item"), table["item"].tolist(), "left"),

@@ -120,18 +120,9 @@ def index_score(context: Context, index: Index) -> View:
               "interval": words.interval(row["low"], row["high"], 1), "sum": sum_text,
               "se": words.number(row["se"], 2), "se_fixed": words.number(row["se_fixed"], 2)}
     numbers = {
-        "index": {
-            "construct": model.target,
-            "score": row["estimate"],
-            "se": row["se"],
-            "se_fixed": row["se_fixed"],
-            "low": row["low"],
-            "high": row["high"],
-            "n": row["n"],
-            "n_eff": row["n_eff"],
-            "df": row["df"],
-            "outer_weights": dict(zip(parts["item"], parts["share"], strict=True)),
-        }
+        "index": {"construct": model.target, "score": row["estimate"], "se": row["se"], "se_fixed": row["se_fixed"],
+                  "low": row["low"], "high": row["high"], "n": row["n"], "n_eff": row["n_eff"], "df": row["df"],
+                  "outer_weights": dict(zip(parts["item"], parts["share"], strict=True))}
     }
     return View([Finding(words("structure.index", **blanks)),
                  context.table("formula", parts, columns, words("settings.formula", **blanks), blanks)], numbers)
@@ -155,15 +146,9 @@ def scores(context: Context, index: Index, median: Inference) -> View:
             rows = ((order["construct"] == target) == own).to_numpy()
             intervals(axes, order[rows], y[rows], color=color)
         for at, (_, row) in zip(y, order.iterrows(), strict=True):
-            axes.annotate(
-                words.number(row["estimate"], 1),
-                (row["high"], at),
-                xytext=(8, 0),
-                va="center",
-                textcoords="offset points",
-                color=INK,
-                fontweight="bold" if row["construct"] == target else 400,
-            )
+            axes.annotate(words.number(row["estimate"], 1), (row["high"], at), xytext=(8, 0), va="center",
+                          textcoords="offset points", color=INK,
+                          fontweight="bold" if row["construct"] == target else 400)
         axes.set_yticks(y, [context.label(c) for c in order["construct"]])
         low = max(0, 10 * np.floor((order["low"].min() - 4) / 10))
         axes.set(ylim=(len(order) - 0.5, -0.5), xlim=(low, min(100, order["high"].max() + 8)),
@@ -202,10 +187,8 @@ def priorities(context: Context, found: PriorityMap) -> View:
         context.interval_column(table, 1, "gain_low", "gain_high", signed=True),
         Column(
             words("head.certainty" if found.more_than_first else "head.same_place"),
-            [
-                words.share(c) if lever else words("structure.no_lever")
-                for c, lever in zip(table["certainty"], table["lever"], strict=True)
-            ],
+            [words.share(c) if lever else words("structure.no_lever") for c,
+             lever in zip(table["certainty"], table["lever"], strict=True)],
         ),
     ]
     settings = context.settings(found.inference, context.estimation(found.index.fit), words("settings.gain", **blanks))
