@@ -120,8 +120,7 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
     decimal = _decimal(source, table, roles)
     for name, column in zip(table.names, table.columns, strict=True):
         if name in roles:
-            numbers = numbers_of(column, name, roles[name], source, table.place, table.lines, limit,
-                                  decimal)
+            numbers = numbers_of(column, name, roles[name], source, table.place, table.lines, limit, decimal)
             frame[name] = pd.Series(numbers.values)
             repairs += numbers.repairs
             faults += numbers.faults
@@ -139,8 +138,7 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
     unnamed = [str(number) for number, name in enumerate(table.names, 1) if not name]
     notes = [f"{source.shown}: column {listed(unnamed)} has no name and is left out."] if unnamed else []
     return RawAnswers(pd.DataFrame(frame), table.lines, source.shown, digest, table.labels, table.value_labels,
-                      table.missing, text_cells, tuple(repairs), (*notes, *table.notes), table.hidden,
-                      table.tagged)
+                      table.missing, text_cells, tuple(repairs), (*notes, *table.notes), table.hidden, table.tagged)
 
 
 def _decimal(source: Source, table: Table, roles: Mapping[str, Role]) -> str:

@@ -118,8 +118,7 @@ def _said(found: Mapping[str, Any]) -> list[str]:
     """N, index and interval as text."""
     index = found["index"]
     limits = [index.get("low"), index.get("high")]
-    return [str(found["n"]), f"{index['score']:.1f}",
-            "–" if None in limits else "{:.1f} to {:.1f}".format(*limits)]
+    return [str(found["n"]), f"{index['score']:.1f}", "–" if None in limits else "{:.1f} to {:.1f}".format(*limits)]
 
 
 def _words(params: Mapping[str, Any]) -> list[str]:

@@ -79,9 +79,8 @@ def _overlaps(context: Context, measures: Measurement) -> list[Any]:
     if len(over):
         first = over.iloc[0]
         out.append(Finding(words("measurement.overlap" if len(over) > 1 else "measurement.overlap_one",
-                                 count=words.number(len(over), 0),
-                                 first=context.label(first["first"]), second=context.label(first["second"]),
-                                 value=words.number(first["estimate"], 2),
+                                 count=words.number(len(over), 0), first=context.label(first["first"]),
+                                 second=context.label(first["second"]), value=words.number(first["estimate"], 2),
                                  interval=words.interval(first["low"], first["high"], 2),
                                  limit=words.number(HTMT_MOST, 2)), "caution"))
     named = [words("format.pair", first=context.label(a), second=context.label(b))
@@ -108,8 +107,7 @@ def loadings(context: Context, fit: PlsFit) -> View:
         axes.axvline(LOADING_LEAST, color=INK3, linewidth=1, linestyle=(0, (2, 3)))
         intervals(axes, table, where)
         axes.set_ylim(where[-1] + 0.8, -1.6)
-        axes.set_yticks([*where, *heads.values()],
-                        [*table["item"], *(context.label(c) for c in heads)])
+        axes.set_yticks([*where, *heads.values()], [*table["item"], *(context.label(c) for c in heads)])
         for label in axes.get_yticklabels()[len(where):]:
             label.set(fontweight="bold", color=INK2)
         axes.set_xlim(np.floor(10 * min(table["low"].min(), 0.6)) / 10, 1.02)
@@ -125,8 +123,7 @@ def loadings(context: Context, fit: PlsFit) -> View:
     columns = [Column(words("head.item"), table["item"].tolist(), "left"),
                Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
                context.column("loading", table["estimate"], "coef"), context.interval_column(table),
-               context.column("outer_weight", weights["estimate"], "coef"),
-               context.interval_column(weights)]
+               context.column("outer_weight", weights["estimate"], "coef"), context.interval_column(weights)]
     settings = context.settings(fit.inference, context.estimation(fit))
     folded = context.table("loadings", both, columns, settings, folded=True)
     loose = [words("measurement.loose", names=counts["names"], limit=counts["limit"])] if len(weak) else []

@@ -46,8 +46,7 @@ def paths(context: Context, fit: PlsFit) -> View:
     records = table.rename(columns={"method": "interval"})[["source", "target", "estimate", "se", "low", "high", "f2"]]
     listed = context.table("paths", table, columns, words.sentences(
         words("settings.reading"), words.clauses([settings, _model(context, fit.model)])), blanks)
-    return View([answer, *diagram(context, fit).shown, listed],
-                {"paths": records.to_dict("records")})
+    return View([answer, *diagram(context, fit).shown, listed], {"paths": records.to_dict("records")})
 
 
 def _model(context: Context, model: Model) -> str:
