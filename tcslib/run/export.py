@@ -202,7 +202,7 @@ def _cut(name: str, end: str) -> str:
 def _write(folder: Path, name: str, names: list[str], variables: list[Variable], codes: Mapping[str, float],
            study: Study) -> list[Path]:
     words = Words(study.params.language)
-    kinds = {code: words(f"kind.{kind}") if words.has(f"kind.{kind}") else kind for kind, code in codes.items()}
+    kinds = {code: words.known("kind", kind) for kind, code in codes.items()}
     frame = pd.DataFrame({n: v.values for n, v in zip(names, variables, strict=True)})
     book = pd.DataFrame([{
         words("export.variable"): n, words("export.column"): v.column, words("export.label"): v.label,
