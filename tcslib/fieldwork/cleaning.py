@@ -127,12 +127,11 @@ def _codes(work: _Work) -> None:
     """Codes for "don't know" and the like become missing, each with its kind."""
     counts: Counter[str] = Counter()
     for name in work.kinds.columns:
-        item, tags = work.study.questionnaire[name], work.study.params.tags(name)
-        values, kinds = work.frame[name].copy(), work.kinds[name].copy()
+        item, values, kinds = work.study.questionnaire[name], work.frame[name].copy(), work.kinds[name].copy()
         kinds[values.isna()] = "not_asked" if item.asked_if else "skipped"
         kinds[kinds.index.isin(work.raw.text_cells.get(name, ()))] = "text_in_item"
         # Stata's .a to .z, then codes, then what the file itself declares
-        found = [(kinds.index.isin(at), tags.get(tag, "user_missing"))
+        found = [(kinds.index.isin(at), work.study.params.tags(name).get(tag, "user_missing"))
                  for tag, at in work.raw.tagged.get(name, {}).items()]
         found += [(values == code, kind) for code, kind in item.missing_codes.items()]
         coded = values.isin(list(item.missing_codes))
