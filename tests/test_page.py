@@ -525,9 +525,9 @@ COMPUTED = {
 # values come from the data or from the code that calls: whatever is there must be a phrase of that group
 SPARE: set[str] = set()          # written, not asked for
 CALLED = {"context.column": ["head.{}"], "self.column": ["head.{}"],
-          "context.figure": ["figure.{}.title", "figure.{}.sub"],
+          "context.figure": ["figure.{}.title", "figure.{}.sub", "figure.{}.alt"],
           "context.table": ["table.{}.title", "table.{}.sub"]}
-OPEN = {"kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub"}
+OPEN = {"kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub", "figure.{}.alt"}
 
 
 def strings(node: ast.expr) -> Iterator[str]:

@@ -28,7 +28,7 @@ from conftest import ROOT, write_study
 from filelock import FileLock
 
 from tcslib.errors import InputRefused, RunFailed
-from tcslib.run import kernels, pipeline, publish, store
+from tcslib.run import kernels, pipeline, publish
 from tcslib.run.publish import merge, results
 from tcslib.run.store import free_name, plain, read_json, write_json
 from tcslib.run.versions import point_to_latest, published, versions

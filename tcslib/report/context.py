@@ -99,6 +99,10 @@ class Context:
         """The column that names constructs."""
         return self.column("construct", self.labels(names))
 
+    def strata(self, values: Iterable[Any]) -> Column:
+        """The column that names strata."""
+        return self.column("stratum", self.categories(self.study.params.design.strata, values))
+
     def questions(self, items: Sequence[str]) -> list[Column]:
         """The columns that name items and give their wording."""
         return [self.column("item", items), self.column("wording", map(self.wording, items))]
@@ -108,6 +112,13 @@ class Context:
         limits = (frame[f"{of}_{end}" if of else end] for end in ("low", "high"))
         return Column(self.ci(), [self.words.interval(a, b, decimals, signed) for a, b in zip(*limits, strict=True)])
 
+    def values(self, names: Iterable[str], frame: pd.DataFrame) -> str:
+        """Estimates with their intervals in a sentence, for who cannot see them drawn."""
+        words, limits = self.words, (frame[key] for key in ("estimate", "low", "high"))
+        return words.series(words("summary.strip", name=name, value=words.number(value, 1),
+                                  interval=words.interval(low, high, 1))
+                            for name, value, low, high in zip(names, *limits, strict=True))
+
     def table(self, name: str, data: pd.DataFrame, columns: Sequence[Column], settings: str = "",
               blanks: Mapping[str, str] | None = None, title: str = "", folded: bool = False) -> Table:
         """A table whose title and sub-line are the phrases ``table.<name>.title`` and ``.sub``."""
@@ -115,15 +126,15 @@ class Context:
         return Table(name, title or self.words(f"table.{name}.title", **blanks),
                      self.words(f"table.{name}.sub", **blanks), columns, settings, folded, data)
 
-    def figure(self, name: str, data: pd.DataFrame, paint: Callable[[Any, bool], None], height: Any, alt: str,
-               settings: str = "", blanks: Mapping[str, str] | None = None, title: str = "") -> Figure:
-        """A figure whose title and sub-line are the phrases ``figure.<name>.title`` and ``.sub``."""
+    def figure(self, name: str, data: pd.DataFrame, paint: Callable[[Any, bool], None], height: Any, settings: str,
+               blanks: Mapping[str, str], title: str = "") -> Figure:
+        """A figure whose title, sub-line and text for who cannot see it are phrases of ``figure.<name>``."""
         from tcslib.report.plots import draw
 
-        blanks = blanks or {}
         wide, narrow = draw(name, paint, height, self.words.language)
         return Figure(name, title or self.words(f"figure.{name}.title", **blanks),
-                      self.words(f"figure.{name}.sub", **blanks), wide, narrow, alt, settings, data)
+                      self.words(f"figure.{name}.sub", **blanks), wide, narrow,
+                      self.words(f"figure.{name}.alt", **blanks), settings, data)
 
     def settings(self, found: Inference | None = None, *parts: str) -> str:
         """The line under a table that lets a reader make it again."""

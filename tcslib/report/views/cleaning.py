@@ -93,7 +93,6 @@ def missing(context: Context, answers: Responses) -> View:
     blanks = {"share": words.share(total), "item": worst, "wording": context.wording(worst),
               "worst": words.share(float(data.sum(axis=1).max()))}
     figure = context.figure("missing", data.reset_index(names="item"), paint, 60 + 19 * len(items),
-                            words("figure.missing.alt", **blanks),
                             words("settings.domain_n", n=words.number(answers.n, 0)), blanks)
     return View([figure], {"missing": {"share": total, "items": data.sum(axis=1).to_dict()}})
 
@@ -130,7 +129,8 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
         drawn = words("cleaning.design_plain" if known else "cleaning.design_unknown")
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
               "design": words.sentences(drawn, words("cleaning.fpc") if stated.fpc else "")}
-    numbers = {"n_eff": n_eff, "design": design_numbers(answers),
+    numbers = {"n_eff": n_eff, "design": {"rows": len(answers), "units": design.units, "strata": design.strata_count,
+                                          "df": design.df, "sample": design.sample},
                "weighting": {"deff": deff, "steps": table.to_dict("records")}}
     if np.isclose(deff, 1.0) and len(table) == 1:
         return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
@@ -162,18 +162,10 @@ def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[
                          "population": [r["share"] for r in strata.values()],
                          "weighted": [weighed.weights[answers.design.strata == s].sum() / total for s in strata]})
     hidden = data["achieved"] < context.min_cell
-    named = context.categories(context.study.params.design.strata, data["stratum"])
     seen = [words("format.hidden") if h else words.number(v, 0) for v, h in zip(data["achieved"], hidden, strict=True)]
-    columns = [context.column("stratum", named), *context.columns(data, "count", "planned"),
+    columns = [context.strata(data["stratum"]), *context.columns(data, "count", "planned"),
                Column(words("head.achieved"), seen),
                *context.columns(data, "share", population_share="population", weighted_share="weighted")]
     data.loc[hidden, "achieved"] = pd.NA
     return View([Finding(verdict), context.table("achieved", data, columns, words("settings.achieved"), blanks)],
                 {"achieved": data.to_dict("records")})
-
-
-def design_numbers(answers: Responses) -> dict[str, Any]:
-    """The ``design`` entry of ``results.json``."""
-    design = answers.design
-    return {"rows": len(answers), "units": design.units, "strata": design.strata_count, "df": design.df,
-            "sample": design.sample}

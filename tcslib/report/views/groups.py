@@ -47,13 +47,9 @@ def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.D
     blanks = {"construct": context.label(found.construct), "column": context.named(found.column)}
     settings = context.settings(found.inference, words(f"settings.{name}"),
                                 words("settings.hidden", cell=words.number(context.min_cell, 0)) if hide.any() else "")
-    title = words(f"table.{name}.{_verdict(table[~hide])}", **blanks)
+    clear = (table["difference_low"] > 0) | (table["difference_high"] < 0)          # by its own interval; not if hidden
+    title = words(f"table.{name}.{'title' if clear.any() else 'title_none'}", **blanks)
     return context.table(name, table.drop(columns="method"), columns, settings, blanks, title=title), table
-
-
-def _verdict(table: pd.DataFrame) -> str:
-    """Whether any difference is clear of zero, by its own interval."""
-    return "title" if ((table["difference_low"] > 0) | (table["difference_high"] < 0)).any() else "title_none"
 
 
 def segments(context: Context, found: Sequence[GroupScores]) -> View:

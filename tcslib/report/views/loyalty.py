@@ -60,7 +60,7 @@ def recommendation(context: Context, found: Nps | None) -> View:
                Column(words("head.estimate"), [blanks["nps"], *groups.map(words.share)]),
                Column(context.ci(), [blanks["interval"], *limits])]
     settings, data = context.settings(found.inference, words("settings.nps")), table.reset_index()
-    figure = context.figure("nps", data, paint, (140, 150), words("figure.nps.alt", **blanks), settings, blanks)
+    figure = context.figure("nps", data, paint, (140, 150), settings, blanks)
     numbers = {"item": found.item, "score": row["estimate"],
                **{key: row[key] for key in ("se", "low", "high", "n")}, **groups}
     return View([Finding(words("loyalty.nps", **blanks)), figure,
@@ -109,7 +109,7 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
               "bend_interval": words.interval(bend["low"], bend["high"], 2, True), "loyalty": context.label(loyalty),
               "cell": words.number(context.min_cell, 0)}
     settings = context.settings(found.inference, words("settings.curve", **blanks))
-    figure = context.figure("curve", table, paint, (330, 290), words("figure.curve.alt", **blanks), settings, blanks,
+    figure = context.figure("curve", table, paint, (330, 290), settings, blanks,
                             words(f"figure.curve.title_{verdict}", **blanks))
     numbers = {"loyalty_curve": {"terms": found.terms()[["term", "estimate", "se", "low", "high"]].to_dict("records"),
                                  "bands": table.drop(columns="method").to_dict("records")}}

@@ -103,8 +103,7 @@ def loadings(context: Context, fit: PlsFit) -> View:
               "limit": words.number(LOADING_LEAST, 3), "names": words.listed(weak["item"].tolist())}
     title = words(f"figure.loadings.{'title' if len(weak) else 'title_all'}", **counts)
     settings = context.settings(fit.inference, context.estimation(fit))
-    figure = context.figure("loadings", table, paint, 40 + 17 * (len(table) + len(heads)),
-                            words("figure.loadings.alt", **counts), settings, counts, title)
+    figure = context.figure("loadings", table, paint, 40 + 17 * (len(table) + len(heads)), settings, counts, title)
     both = table.assign(weight=weights["estimate"], weight_low=weights["low"], weight_high=weights["high"])
     columns = [context.column("item", table["item"]), context.constructs(table["construct"]),
                *context.columns(table, "coef", loading="estimate"), context.interval_column(table),

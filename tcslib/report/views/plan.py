@@ -79,9 +79,9 @@ def precision(context: Context, n: int, plan: Any) -> View:
 
     blanks = {"n": words.number(n, 0), "margin": words.number(here["margin"], 1),
               "change": words.number(here["change"], 1)}
-    return View([context.figure("precision", frame, paint, (250, 230), words("figure.precision.alt", **blanks),
-                                words("settings.plan_short", sd=words.number(plan.sd, 1),
-                                      deff=words.number(plan.deff, 2), power=words.share(plan.power)), blanks)])
+    settings = words("settings.plan_short", sd=words.number(plan.sd, 1), deff=words.number(plan.deff, 2),
+                     power=words.share(plan.power))
+    return View([context.figure("precision", frame, paint, (250, 230), settings, blanks)])
 
 
 def allocation(context: Context, plan: pd.DataFrame, rule: str) -> View:
@@ -89,8 +89,7 @@ def allocation(context: Context, plan: pd.DataFrame, rule: str) -> View:
     words = context.words
     if not len(plan):
         return View([Finding(words("plan.no_strata"))])
-    named = context.categories(context.study.params.design.strata, plan["stratum"])
-    columns = [context.column("stratum", named), *context.columns(plan, "count", population_size="size"),
+    columns = [context.strata(plan["stratum"]), *context.columns(plan, "count", population_size="size"),
                *context.columns(plan, "share", "share"), *context.columns(plan, "count", planned="n")]
     blanks = {"n": words.number(plan["n"].sum(), 0), "strata": words.number(len(plan), 0)}
     return View([context.table("allocation", plan, columns, words(f"settings.allocation.{rule}"), blanks)],

@@ -158,8 +158,7 @@ def scores(context: Context, index: Index, median: Inference) -> View:
                      interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
     values = words.series(words("figure.scores.point", name=context.label(r["construct"]), value=words.number(
         r["estimate"], 1), interval=words.interval(r["low"], r["high"], 1)) for _, r in order.iterrows())
-    alt = words("figure.scores.alt", **blanks, values=values)
-    figure = context.figure("scores", order, paint, 50 + 30 * len(order), alt, settings, blanks)
+    figure = context.figure("scores", order, paint, 50 + 30 * len(order), settings, blanks | {"values": values})
     return View([figure, context.table("scores", table, columns, settings, blanks), Finding(sentence)],
                 {"median": {k: middle[k] for k in ("estimate", "se", "low", "high")},
                  "scores": table[["construct", "estimate", "se", "se_fixed", "low", "high"]].to_dict("records")})
@@ -222,7 +221,6 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
                           fontweight="bold" if own else 400,
                           bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75})
 
-    alt = words("figure.priorities.alt", **blanks, values=words.series(
-        words("figure.priorities.point", name=context.label(r["construct"]), score=words.number(r["performance"], 1),
-              gain=words.number(r["gain"], 1, True)) for _, r in table.iterrows()))
-    return context.figure("priorities", table, paint, (400, 380), alt, settings, blanks)
+    values = words.series(words("figure.priorities.point", name=context.label(r["construct"]), score=words.number(
+        r["performance"], 1), gain=words.number(r["gain"], 1, True)) for _, r in table.iterrows())
+    return context.figure("priorities", table, paint, (400, 380), settings, blanks | {"values": values})

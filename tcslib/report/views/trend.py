@@ -28,8 +28,9 @@ def trend(context: Context, found: Trend | None) -> View:
     blanks = {"target": target, "previous": periods[-2], "base": words.wave(found.base), **_said(context, now),
               "now": words.number(now["estimate"], 1), "before": words.number(table["estimate"].iloc[-2], 1)}
     asked = found.compared(found.target)
+    replicates = found.found[-1].replicates
     drawn = (words("settings.trend", base=blanks["base"]), words(f"settings.overlap.{found.overlap}"),
-             _draws(context, found))
+             words("settings.together", count=words.number(replicates.count, 0), seed=replicates.seed))
     settings = context.settings(None, words("settings.compared", count=words.number(len(asked), 0)), *drawn)
     short = context.settings(None, *drawn)
     own = words.number(found.own, 1)
@@ -71,11 +72,6 @@ def _said(context: Context, row: Mapping[str, Any]) -> dict[str, str]:
     return {"change": words.number(row["change"], 1, True), "points": words.number(abs(row["change"]), 1),
             "interval": words.interval(row["change_low"], row["change_high"], 1, True), "ci": context.ci(),
             "detectable": words.number(row["detectable"], 1)}
-
-
-def _draws(context: Context, found: Trend) -> str:
-    words, replicates = context.words, found.found[-1].replicates
-    return words("settings.together", count=words.number(replicates.count, 0), seed=replicates.seed)
 
 
 def _cautions(context: Context, found: Trend, marks: list[list[tuple[str, str]]]) -> list[Finding]:
@@ -121,11 +117,9 @@ def _figure(context: Context, found: Trend, table: pd.DataFrame, marks: list[lis
         axes.set(xlim=(-0.5, len(x) - 0.5), ylim=(low, float(np.nanmax(shown["high"])) + 0.3 * room), xlabel="")
         name_y(axes, words("figure.trend.y", low=words.number(low, 0)), words.language)
 
-    values = words.series(
-        words("summary.strip", name=words.wave(r["wave"]), value=words.number(r["estimate"], 1),
-              interval=words.interval(r["low"], r["high"], 1)) for _, r in shown.iterrows())
-    return context.figure("trend", table, paint, (250, 240), words("figure.trend.alt", **blanks, values=values),
-                          settings, blanks | {"title": words(f"trend.title_{kind}", **blanks)})
+    said = {"values": context.values(map(words.wave, shown["wave"]), shown),
+            "title": words(f"trend.title_{kind}", **blanks)}
+    return context.figure("trend", table, paint, (250, 240), settings, blanks | said)
 
 
 def _change_columns(context: Context, table: pd.DataFrame, decimals: Sequence[int] | int = 1) -> list[Column]:
