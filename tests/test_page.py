@@ -524,9 +524,10 @@ COMPUTED = {
     "rule.flag_{}": ["straight_line", "same_answers", "speeder"]}
 # values come from the data or from the code that calls: whatever is there must be a phrase of that group
 SPARE: set[str] = set()          # written, not asked for
-CALLED = {"context.column": ["head.{}"], "context.figure": ["figure.{}.title", "figure.{}.sub"],
+CALLED = {"context.column": ["head.{}"], "self.column": ["head.{}"],
+          "context.figure": ["figure.{}.title", "figure.{}.sub", "figure.{}.alt"],
           "context.table": ["table.{}.title", "table.{}.sub"]}
-OPEN = {"kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub"}
+OPEN = {"kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub", "figure.{}.alt"}
 
 
 def strings(node: ast.expr) -> Iterator[str]:
@@ -549,17 +550,23 @@ def calls() -> Iterator[tuple[str, ast.Call, str]]:
                 if own or name.split(".")[-1] == "words" or name.endswith("words.has"):
                     for key in strings(node.args[0]):
                         yield key, node, f"{path.name}:{node.lineno}"
+                if name.endswith("words.known"):
+                    yield from ((f"{section}.{{}}", node, f"{path.name}:{node.lineno}")
+                                for section in strings(node.args[0]))
 
 
 def used_keys() -> set[str]:
     keys = {key for key, _, _ in calls()}
     for path in (ROOT / "tcslib").rglob("*.j2"):
         keys |= set(re.findall(r"words\([\"']([^\"']+)[\"']", path.read_text(encoding="utf-8")))
-    for path in (ROOT / "tcslib/report/views").glob("*.py"):
+    for path in (ROOT / "tcslib/report/context.py", *(ROOT / "tcslib/report/views").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args:
                 for form in CALLED.get(ast.unparse(node.func), ()):
                     keys |= {form.replace("{}", name) for name in strings(node.args[0])}
+                if ast.unparse(node.func) == "context.columns":
+                    keys |= {f"head.{name}" for arg in node.args[2:] for name in strings(arg)}
+                    keys |= {f"head.{keyword.arg}" for keyword in node.keywords}
     return keys
 
 

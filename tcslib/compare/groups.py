@@ -87,6 +87,5 @@ def group_scores(index: Index, column: str, construct: str = "", reference: str 
 
     answered = (~np.isnan(responses.matrix(items)[used])).any(axis=1)
     found = infer_rows(statistic, responses, fit.replicates, items, fitted=index.scores)
-    return GroupScores(
-        column, construct, groups, reference, (member * answered[:, None]).sum(axis=0).astype(int), found
-    )
+    return GroupScores(column, construct, groups, reference, (member * answered[:, None]).sum(axis=0).astype(int),
+                       found)

@@ -77,19 +77,17 @@ class Trend:
 
     def latest(self) -> pd.DataFrame:
         """One row per construct: construct, before, now and the latest change."""
-        at = len(self.found) - 1
-        rows = [{"construct": name, "before": self.found[at - 1].estimate["score"][k],
-                 "now": self.found[at].estimate["score"][k], **self._change("score", k, at - 1, at)}
-                for k, name in enumerate(self.constructs)]
-        return pd.DataFrame(rows)
+        return pd.DataFrame([{"construct": name, **self._latest("score", k)} for k, name in enumerate(self.constructs)])
 
     def latest_items(self) -> pd.DataFrame:
         """One row per question asked in both of the last two waves: item, before, now and the change of its mean."""
-        at = len(self.found) - 1
-        rows = [{"item": q.names[-1], "before": self.found[at - 1].estimate["mean"][k],
-                 "now": self.found[at].estimate["mean"][k], **self._change("mean", k, at - 1, at)}
-                for k, q in enumerate(self.questions) if q.names[at - 1]]
+        rows = [{"item": q.names[-1], **self._latest("mean", k)} for k, q in enumerate(self.questions) if q.names[-2]]
         return pd.DataFrame(rows, columns=["item", "before", "now", *CHANGE])
+
+    def _latest(self, name: str, at: int) -> dict[str, float]:
+        now = len(self.found) - 1
+        return {"before": self.found[now - 1].estimate[name][at], "now": self.found[now].estimate[name][at],
+                **self._change(name, at, now - 1, now)}
 
     def since_first(self) -> Mapping[str, float]:
         """The change of the target from the first wave to the present one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -92,8 +93,7 @@ def clean(raw: RawAnswers, study: Study) -> Responses:
         name, detail, rows, *_ = max(work.ledger, key=lambda line: line[2])
         raise InputRefused(f"no respondent is left after cleaning: {name}{f' ({detail})' if detail else ''} left out "
                            f"{rows} of {len(frame)}. Look at the rules under cleaning.", work.where)
-    flags = flags.loc[work.frame.index]
-    return _responses(work, items, flags)
+    return _responses(work, items, flags.loc[work.frame.index])
 
 
 def _identical(work: _Work) -> None:
@@ -125,24 +125,21 @@ def _screen(work: _Work) -> None:
 
 def _codes(work: _Work) -> None:
     """Codes for "don't know" and the like become missing, each with its kind."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for name in work.kinds.columns:
-        item, values = work.study.questionnaire[name], work.frame[name].copy()
-        kinds = work.kinds[name].copy()
+        item, values, kinds = work.study.questionnaire[name], work.frame[name].copy(), work.kinds[name].copy()
         kinds[values.isna()] = "not_asked" if item.asked_if else "skipped"
         kinds[kinds.index.isin(work.raw.text_cells.get(name, ()))] = "text_in_item"
-        for tag, at in work.raw.tagged.get(name, {}).items():          # Stata's .a to .z
-            hit, kind = kinds.index.isin(at), work.study.params.tags(name).get(tag, "user_missing")
-            kinds[hit] = kind
-            counts[kind] = counts.get(kind, 0) + int(hit.sum())
-        for code, kind in item.missing_codes.items():
-            hit = values == code
+        # Stata's .a to .z, then codes, then what the file itself declares
+        found = [(kinds.index.isin(at), work.study.params.tags(name).get(tag, "user_missing"))
+                 for tag, at in work.raw.tagged.get(name, {}).items()]
+        found += [(values == code, kind) for code, kind in item.missing_codes.items()]
+        coded = values.isin(list(item.missing_codes))
+        if (declared := values.notna() & ~coded & work.numbers(name).isna()).any():
+            found.append((declared, "user_missing"))
+        for hit, kind in found:
             kinds[hit], values[hit] = kind, np.nan
-            counts[kind] = counts.get(kind, 0) + int(hit.sum())
-        declared = values.notna() & work.numbers(name).isna()
-        kinds[declared], values[declared] = "user_missing", np.nan
-        if declared.any():
-            counts["user_missing"] = counts.get("user_missing", 0) + int(declared.sum())
+            counts[kind] += int(hit.sum())
         work.kinds[name], work.frame[name] = kinds, values
     for kind, cells in counts.items():
         work.line("missing_code", kind, cells=cells)
@@ -178,18 +175,15 @@ def _half_used(work: _Work) -> None:
     for scale, names in groups.items():
         top = work.frame[names].max().max()
         if len(names) >= 3 and len(work.frame) >= 30 and top <= scale.low + scale.width / 2:
-            raise InputRefused(
-                f"no answer to the {len(names)} items on {scale} is above {top:g}. State the scale that was "
-                f"asked, such as scale: {scale.low:g}-{top:g}.",
-                f"{work.study.path}: scale",
-            )
+            raise InputRefused(f"no answer to the {len(names)} items on {scale} is above {top:g}. State the scale that "
+                               f"was asked, such as scale: {scale.low:g}-{top:g}.", f"{work.study.path}: scale")
 
 
 def _reverse(work: _Work) -> None:
     for name in work.kinds.columns:
         item = work.study.questionnaire[name]
         if item.reversed:
-            work.frame[name] = item.scale.low + item.scale.high - work.frame[name]
+            work.frame[name] = item.scale.turned(work.frame[name])
             work.line("reversed", name, cells=int(work.frame[name].notna().sum()))
 
 
@@ -208,7 +202,7 @@ def _as_given(work: _Work) -> np.ndarray:
     columns = {}
     for name in work.study.model.items:
         item = work.study.questionnaire[name]
-        columns[name] = item.scale.low + item.scale.high - work.frame[name] if item.reversed else work.frame[name]
+        columns[name] = item.scale.turned(work.frame[name]) if item.reversed else work.frame[name]
     return pd.DataFrame(columns).to_numpy(float)
 
 
@@ -237,17 +231,16 @@ def _responses(work: _Work, items: list[str], flags: pd.DataFrame) -> Responses:
     design = Design(work.ids.to_numpy().astype(str), weights, _labels(work, "strata"), _labels(work, "clusters"),
                     params.sample)
     domain = _domain(work, weights)
-    columns = list(dict.fromkeys([*params.weighting.rake, *params.compare.segments,
-                                  *([params.compare.brand] if params.compare.brand else []),
-                                  *([params.design.strata] if params.design.strata else [])]))
-    verbatims = {name: _masked(work, name) for name in params.report.verbatims}
+    columns = list(dict.fromkeys(filter(None, [*params.weighting.rake, *params.compare.segments, params.compare.brand,
+                                               params.design.strata])))
+    verbatims = {name: _masked(work, name).to_numpy() for name in params.report.verbatims}
     ledger = pd.DataFrame(work.ledger, columns=["rule", "detail", "rows", "cells", "left"])
     plan = WeightingPlan(params.weighting.rake, params.weighting.trim)
     by_id = [part.set_axis(design.ids, axis=0) for part in (frame[items].astype(float), work.kinds, frame[columns],
                                                             flags)]
     return Responses(by_id[0], by_id[1], by_id[2], work.study.questionnaire, design, plan, domain, ledger, by_id[3],
                      pd.DataFrame(work.left_out, columns=["id", "rule"]),
-                     pd.DataFrame({name: texts.to_numpy() for name, texts in verbatims.items()}, index=design.ids))
+                     pd.DataFrame(verbatims, index=design.ids))
 
 
 def _domain(work: _Work, weights: np.ndarray) -> np.ndarray:

@@ -50,33 +50,21 @@ def unopened(source: Source, error: OSError) -> InputRefused:
 
 def named_columns(study: Study) -> dict[str, list[str]]:
     """Every column the study names, with the keys it stands in."""
-    out: dict[str, list[str]] = {}
     params = study.params
-
-    def add(column: str, key: str) -> None:
-        if column and key not in out.setdefault(column, []):
-            out[column].append(key)
-
-    add(params.data.id, "data.id")
-    for construct in study.model.constructs:
-        for item in construct.items:
-            add(item, f"model.constructs.{construct.name}")
-    add(params.nps, "nps")
-    for key in ("strata", "clusters", "weights", "fpc"):
-        add(getattr(params.design, key), f"design.{key}")
-    for column in params.weighting.rake:
-        add(column, f"weighting.rake.{column}")
-    for column in params.cleaning.require:
-        add(column, f"cleaning.require.{column}")
-    add(params.cleaning.duration, "cleaning.duration")
-    add(params.compare.brand, "compare.brand")
-    for column in params.compare.segments:
-        add(column, "compare.segments")
-    for column in params.report.verbatims:
-        add(column, "report.verbatims")
-    for column in params.categories:
-        add(column, f"categories.{column}")
-    return {column: keys for column, keys in out.items() if column}
+    named = [(params.data.id, "data.id"),
+             *((item, f"model.constructs.{c.name}") for c in study.model.constructs for item in c.items),
+             (params.nps, "nps"),
+             *((getattr(params.design, key), f"design.{key}") for key in ("strata", "clusters", "weights", "fpc")),
+             *((column, f"weighting.rake.{column}") for column in params.weighting.rake),
+             *((column, f"cleaning.require.{column}") for column in params.cleaning.require),
+             (params.cleaning.duration, "cleaning.duration"), (params.compare.brand, "compare.brand"),
+             *((column, "compare.segments") for column in params.compare.segments),
+             *((column, "report.verbatims") for column in params.report.verbatims),
+             *((column, f"categories.{column}") for column in params.categories)]
+    out: dict[str, dict[str, None]] = {}
+    for column, key in named:
+        out.setdefault(column, {})[key] = None
+    return {column: list(keys) for column, keys in out.items() if column}
 
 
 def check_columns(study: Study, columns: Sequence[str]) -> list[InputRefused]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Generator, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from tcslib.errors import InputRefused
@@ -79,7 +80,7 @@ def mark_of(source: Source, encoding: Encoding) -> str:
     for mark in MARKS:
         below = records(source, encoding, mark)
         try:
-            widths[mark] = next((len(r.cells) for at, r in enumerate(below, 1) if at == source.header_row), 0)
+            widths[mark] = next((len(r.cells) for r in islice(below, source.header_row - 1, None)), 0)
         except InputRefused:          # the one that is taken says why
             widths[mark] = 0
         below.close()
@@ -94,13 +95,8 @@ def mark_of(source: Source, encoding: Encoding) -> str:
 def header(source: Source, encoding: Encoding, mark: str) -> tuple[Record, Generator[Record, None, None]]:
     """The record that holds the column names, and the records below it."""
     below = records(source, encoding, mark)
-    above: list[Record] = []
-    found = None
-    for record in below:
-        above.append(record)
-        if len(above) == source.header_row:
-            found = record
-            break
+    above = list(islice(below, source.header_row))
+    found = above[-1] if len(above) == source.header_row else None
     if found is None or found.blank:
         if all(r.blank for r in above) and all(r.blank for r in below):
             only = "blank lines only" if above else "nothing but a byte order mark"
@@ -136,8 +132,7 @@ def check_shape(source: Source, mark: str, width: int, odd: list[tuple[int, int]
     if len(odd) == 1 and line == last and cells < width:
         raise source.refused(f"the last row has {cells} cells where the header has {width}: the file seems to be cut "
                              "short. Export it again.", f"line {line}")
-    others = [f"{at} ({n})" for at, n in odd[1:]]
-    also = f"; so do lines {listed(others)}" if others else ""
+    also = f"; so do lines {listed([f'{at} ({n})' for at, n in odd[1:]])}" if odd[1:] else ""
     raise source.refused(f"the row has {cells} cells where the header has {width}{also}. Put cells that hold "
                          f"{MARKS[mark]} into quotation marks, or export the file again.", f"line {line}")
 

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from tcslib.errors import InputRefused
-from tcslib.fieldwork.source import Source, listed, quoted
-from tcslib.fieldwork.tables import Repair
+from tcslib.fieldwork.source import Source, also, quoted
+from tcslib.fieldwork.tables import Repair, repaired
 
 Role = Literal["item", "duration", "weight"]
 SUFFIXES = {"item": ("分", "点"), "duration": ("秒", "s"), "weight": ()}
@@ -85,15 +85,11 @@ def judged(text: str, role: Role, decimal: str = ".") -> tuple[float, str, str]:
         return np.nan, "blanks", ""
     if not text or _NUMBER.match(plain):
         return _finite(float(plain), rule) if text else (np.nan, "", "")
-    if decimal == "," and _COMMA.match(plain):
-        return _finite(float(plain.replace(",", ".")), "decimal_comma")
-    for suffix in SUFFIXES[role]:
-        if plain.endswith(suffix):
-            number = plain.removesuffix(suffix).rstrip()
-            if decimal == "," and _COMMA.match(number):
-                return _finite(float(number.replace(",", ".")), "decimal_comma")
-            if _NUMBER.match(number) and not (decimal == "," and _POINT.match(number)):
-                return _finite(float(number), "suffix")
+    for number in [plain, *(plain.removesuffix(s).rstrip() for s in SUFFIXES[role] if plain.endswith(s))]:
+        if decimal == "," and _COMMA.match(number):
+            return _finite(float(number.replace(",", ".")), "decimal_comma")
+        if _NUMBER.match(number) and not (decimal == "," and _POINT.match(number)):
+            return _finite(float(number), "suffix")
     for pattern, why in _REFUSED.items():
         if pattern.match(plain):
             return np.nan, "", why
@@ -142,8 +138,7 @@ def numbers_of(column: pd.Series, name: str, role: Role, source: Source, place: 
     repairs, faults, text_rows = [], [], np.empty(0, dtype=int)
     for rule in ("blanks", "full_width", "decimal_comma", "suffix", "text_missing"):
         rows = _rows_where(codes, [v[1] == rule for v in verdicts])
-        if len(rows):
-            repairs.append(Repair(rule, name, len(rows), tuple(int(line) for line in lines[rows[:5]])))
+        repairs += repaired(rule, name, lines[rows])
         if rule == "text_missing" and len(rows):
             text_rows = rows
             answered = int((column != "").sum())
@@ -156,9 +151,8 @@ def numbers_of(column: pd.Series, name: str, role: Role, source: Source, place: 
     for why in dict.fromkeys(v[2] for v in verdicts if v[2]):
         rows = _rows_where(codes, [v[2] == why for v in verdicts])
         if len(rows):
-            others = [place(row, name) for row in rows[1:]]
-            also = f" So in {listed(others)}." if others else ""
-            faults.append(source.refused(f'column "{name}": {quoted(texts[codes[rows[0]]])} {why}{also}',
+            others = also([place(row, name) for row in rows[1:]])
+            faults.append(source.refused(f'column "{name}": {quoted(texts[codes[rows[0]]])} {why}{others}',
                                          place(rows[0], name)))
     return Numbers(values, repairs, faults, text_rows)
 

@@ -16,9 +16,9 @@ from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.columns import check_columns, columns_of, named_columns, unopened
 from tcslib.fieldwork.numerals import Role, decimal_comma, numbers_of
 from tcslib.fieldwork.parquet import read_parquet
-from tcslib.fieldwork.source import Source, listed, sha256, source_of
+from tcslib.fieldwork.source import Source, also, listed, sha256, source_of
 from tcslib.fieldwork.spss import read_sav
-from tcslib.fieldwork.tables import MissingRange, Repair, Table, number_text, read_csv, read_xlsx, texts_of
+from tcslib.fieldwork.tables import MissingRange, Repair, Table, number_text, read_csv, read_xlsx, repaired, texts_of
 from tcslib.fieldwork.workbook import column_letters
 from tcslib.study.load import Study, item_names
 
@@ -120,8 +120,7 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
     decimal = _decimal(source, table, roles)
     for name, column in zip(table.names, table.columns, strict=True):
         if name in roles:
-            numbers = numbers_of(column, name, roles[name], source, table.place, table.lines, limit,
-                                  decimal)
+            numbers = numbers_of(column, name, roles[name], source, table.place, table.lines, limit, decimal)
             frame[name] = pd.Series(numbers.values)
             repairs += numbers.repairs
             faults += numbers.faults
@@ -139,8 +138,7 @@ def _answers(study: Study, source: Source, table: Table, digest: str) -> RawAnsw
     unnamed = [str(number) for number, name in enumerate(table.names, 1) if not name]
     notes = [f"{source.shown}: column {listed(unnamed)} has no name and is left out."] if unnamed else []
     return RawAnswers(pd.DataFrame(frame), table.lines, source.shown, digest, table.labels, table.value_labels,
-                      table.missing, text_cells, tuple(repairs), (*notes, *table.notes), table.hidden,
-                      table.tagged)
+                      table.missing, text_cells, tuple(repairs), (*notes, *table.notes), table.hidden, table.tagged)
 
 
 def _decimal(source: Source, table: Table, roles: Mapping[str, Role]) -> str:
@@ -179,16 +177,14 @@ def _without_nul(source: Source, table: Table, text: pd.Series, name: str, stric
     if strict:
         faults.append(source.refused(f'column "{name}": the cell holds a NUL byte. Export the file again.',
                                      table.place(int(rows[0]), name)))
-    repairs.append(Repair("nul_removed", name, len(rows), tuple(int(line) for line in table.lines[rows[:5]])))
+    repairs += repaired("nul_removed", name, table.lines[rows])
     return text.str.replace("\0", "", regex=False)
 
 
 def _stripped(text: pd.Series, name: str, table: Table, repairs: list[Repair]) -> pd.Series:
     """A column of categories without the blanks around them: ``West`` and ``West `` are one region."""
     out = text.str.strip()
-    rows = np.flatnonzero((out != text).to_numpy())
-    if len(rows):
-        repairs.append(Repair("blanks", name, len(rows), tuple(int(line) for line in table.lines[rows[:5]])))
+    repairs += repaired("blanks", name, table.lines[(out != text).to_numpy()])
     return out
 
 
@@ -226,8 +222,7 @@ def _faulty_cells(source: Source, table: Table, used: set[str]) -> list[InputRef
             places.setdefault(name, []).append((f"cell {column_letters(at)}{row}", what))
     out = []
     for name, cells in places.items():
-        also = f" So in {listed([place for place, _ in cells[1:]])}." if len(cells) > 1 else ""
-        out.append(source.refused(f'column "{name}": {cells[0][1]}{also}', cells[0][0]))
+        out.append(source.refused(f'column "{name}": {cells[0][1]}{also([at for at, _ in cells[1:]])}', cells[0][0]))
     return out
 
 

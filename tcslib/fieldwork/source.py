@@ -72,6 +72,11 @@ def listed(words: list[str], most: int = 5) -> str:
     return ", ".join(words[:most]) + more
 
 
+def also(places: list[str]) -> str:
+    """Where else the same is wrong, as a sentence behind the first place."""
+    return f" So in {listed(places)}." if places else ""
+
+
 def quoted(text: str, most: int = 30) -> str:
     """A cell's text as a message shows it: on one line, in quotes, shortened."""
     text = "".join(c if c.isprintable() else " " for c in text)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tcslib.fieldwork.source import Source
-from tcslib.fieldwork.tables import MissingRange, Table, number_text, texts_of
+from tcslib.fieldwork.tables import Table, texts_of, value_text
 
 _LARGEST = 2.0**53          # beyond it a float no longer tells whole numbers apart
 _PACKED = 1_100             # a zlib-packed file holds at most about this many bytes in one
@@ -44,13 +44,11 @@ def read_sav(source: Source) -> Table:
             values, tagged[name] = _untagged(values)
         columns.append(_column(values))
     return Table(
-        names=names,
-        columns=columns,
-        lines=np.arange(1, len(frame) + 1),
+        names, columns, np.arange(1, len(frame) + 1),
         labels={name: label for name, label in meta.column_names_to_labels.items() if label},
-        value_labels={name: {_value_text(value): str(label) for value, label in labels.items()}
+        value_labels={name: {value_text(value): str(label) for value, label in labels.items()}
                       for name, labels in meta.variable_value_labels.items()},
-        missing={name: tuple(_range(one) for one in ranges) for name, ranges in meta.missing_ranges.items()},
+        missing={name: tuple((one["lo"], one["hi"]) for one in of) for name, of in meta.missing_ranges.items()},
         tagged=tagged, row_word="row", largest=_LARGEST)
 
 
@@ -80,11 +78,3 @@ def _column(values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values.astype(float)
     return texts_of(["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)])
-
-
-def _value_text(value: Any) -> str:
-    return number_text(float(value)) if isinstance(value, int | float) else str(value)
-
-
-def _range(one: dict[str, Any]) -> MissingRange:
-    return one["lo"], one["hi"]

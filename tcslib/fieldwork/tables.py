@@ -32,6 +32,11 @@ class Repair:
     rows: tuple[int, ...]
 
 
+def repaired(rule: str, column: str, lines: Sequence[int] | np.ndarray) -> list[Repair]:
+    """The change made in these lines; nothing where there are none."""
+    return [Repair(rule, column, len(lines), tuple(int(line) for line in lines[:5]))] if len(lines) else []
+
+
 @dataclass(frozen=True)
 class Table:
     """What a file holds, before the study gives it a meaning.
@@ -109,11 +114,8 @@ def read_csv(source: Source) -> Table:
     if mark != "," and not source.delimiter:
         told.append(Repair("delimiter", "tab" if mark == "\t" else mark, 0, ()))
     return Table(names, columns, np.array(lines, dtype=np.int64),
-                 repairs=(*told, *_logged("empty_row", empty), *_logged("line_break_in_cell", broken)), mark=mark)
-
-
-def _logged(rule: str, lines: list[int]) -> tuple[Repair, ...]:
-    return (Repair(rule, "", len(lines), tuple(lines[:5])),) if lines else ()
+                 repairs=(*told, *repaired("empty_row", "", empty), *repaired("line_break_in_cell", "", broken)),
+                 mark=mark)
 
 
 def read_xlsx(source: Source) -> Table:
@@ -150,7 +152,7 @@ def read_xlsx(source: Source) -> Table:
             *(("hidden_columns", listed(seen.columns, 3)) for _ in seen.columns[:1])]
     return Table(names, [_cells(column) for column in zip(*rows, strict=True)] if rows else [texts_of([])] * width,
                  np.array(lines, dtype=np.int64),
-                 repairs=(*(Repair(rule, said, 0, ()) for rule, said in told), *_logged("empty_row", inside)),
+                 repairs=(*(Repair(rule, said, 0, ()) for rule, said in told), *repaired("empty_row", "", inside)),
                  notes=notes if beyond else (), hidden=hidden, faulty=seen.faulty, row_word="cell",
                  largest=_EXCEL_DIGITS)
 
@@ -172,10 +174,11 @@ def _cells(values: tuple[Any, ...]) -> pd.Series:
     kinds = {type(value) for value in values}
     if kinds <= {float, int} or (kinds <= {float, int, str} and not any(v for v in values if type(v) is str)):
         return pd.Series([np.nan if value == "" else float(value) for value in values], dtype=float)
-    return texts_of([_cell_text(value) for value in values])
+    return texts_of([value_text(value) for value in values])
 
 
-def _cell_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A cell of a file that tells numbers from text, as text."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -21,8 +21,7 @@ _TOTAL = frozenset({"total", "totals", "grand total", "subtotal", "sum", "mean",
 _FOOTNOTE = re.compile(r"(?:sources?|notes?|n\.b\.|注|备注|说明|来源|资料来源|数据来源) ?\d*:|\*", re.I)
 
 
-def without_totals(source: Source, names: Sequence[str], rows: list[list[Any]],
-                   lines: list[int]) -> list[str]:
+def without_totals(source: Source, names: Sequence[str], rows: list[list[Any]], lines: list[int]) -> list[str]:
     """Take totals and footnotes off the end of a sheet's rows and their line numbers, both changed in place.
 
     Returns

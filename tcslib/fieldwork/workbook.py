@@ -6,7 +6,6 @@ milliseconds however long the sheet is, and an archive that unpacks to gigabytes
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 import re
 import zipfile
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from tcslib.fieldwork.source import Source, listed, quoted
+from tcslib.study.strict_yaml import meant
 
 MAX_UNPACKED, MAX_RATIO = 200_000_000, 100
 _OLE = b"\xd0\xcf\x11\xe0"
@@ -89,9 +89,8 @@ def chosen(source: Source, found: list[Sheet]) -> Sheet:
     if source.sheet:
         sheet = next((s for s in found if s.name == source.sheet), None)
         if sheet is None:
-            near = difflib.get_close_matches(source.sheet, [s.name for s in found], 1, 0.5)
             raise source.refused(f'there is no sheet "{source.sheet}" (data.sheet); there are {listed(seen, 10)}. '
-                                 + (f"Did you mean {near[0]}?" if near else "Name one of them."))
+                                 + meant(source.sheet, (s.name for s in found), "Name one of them."))
         return sheet
     if not seen:
         raise source.refused("has no visible sheet. Name the one to read in data.sheet.")

@@ -144,6 +144,5 @@ def score_quantile(index: Index, construct: str, q: float = 0.5) -> Inference:
             scores = (share @ np.nan_to_num(points).T) / (share @ seen.T)
         return {"median" if q == 0.5 else "quantile": weighted_quantile(scores, weights, q)}
 
-    return infer_rows(
-        statistic, fit.responses, fit.replicates, [fit.model.items[i] for i in block], fitted=index.scores
-    )
+    return infer_rows(statistic, fit.responses, fit.replicates, [fit.model.items[i] for i in block],
+                      fitted=index.scores)

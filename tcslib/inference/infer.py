@@ -61,9 +61,8 @@ class Inference:
         """Lower and upper limits; *proportion* works on the logit, *correlation* on Fisher's z, when t is used."""
         return limits(self.estimate[name], self.draws[name], self.df, self.interval, bounds, level)
 
-    def table(
-        self, name: str, labels: Mapping[str, Any] | None = None, bounds: Bounds = "none", where: Any = None
-    ) -> pd.DataFrame:
+    def table(self, name: str, labels: Mapping[str, Any] | None = None, bounds: Bounds = "none",
+              where: Any = None) -> pd.DataFrame:
         """Tidy frame of one statistic: labels, then estimate, se, low, high, n, n_eff, df, method.
 
         Parameters

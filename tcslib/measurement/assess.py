@@ -83,14 +83,8 @@ def measure(responses: Responses, model: Model, replicates: Replicates, outer: I
     return Measurement(model, alpha_kind, htmt_kind, inference)
 
 
-def item_statistics(
-    responses: Responses,
-    model: Model,
-    replicates: Replicates,
-    *,
-    alpha_kind: AlphaKind = "standardised",
-    missing: Missing = "pairwise",
-) -> pd.DataFrame:
+def item_statistics(responses: Responses, model: Model, replicates: Replicates, *,
+                    alpha_kind: AlphaKind = "standardised", missing: Missing = "pairwise") -> pd.DataFrame:
     """One row per item: n, n_eff, missing, mean with interval, sd, ends, item–rest r, alpha without it.
 
     ``item_rest`` is the correlation of the item with the sum of the block's other items (standardised when alpha is);

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tcslib.inference.infer import Inference
 from tcslib.report.records import Column, Figure, Table
-from tcslib.report.wording import DASH, Words
+from tcslib.report.wording import Words
 from tcslib.structure.fit import PlsFit
 from tcslib.study.load import Study
+
+_DECIMALS = {"count": 0, "score": 1, "coef": 2, "exact": 4}
+
+
+def marked(texts: Iterable[str], flags: Iterable[bool]) -> list[str]:
+    """The texts, with a mark before those that are flagged."""
+    return [("▲ " if flag else "") + text for text, flag in zip(texts, flags, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -70,58 +76,65 @@ class Context:
         """What an interval is called for this kind of sample."""
         return self.words(f"interval.name.{self.study.params.sample}")
 
-    def column(self, head: str, values: Sequence[Any], form: str = "text", **options: Any) -> Column:
-        """A printed column. ``form``: text, count, score, coef, share, signed."""
+    def column(self, head: str, values: Iterable[Any], form: str = "text") -> Column:
+        """A printed column, headed by the phrase ``head.<head>``; for the forms see ``cell``."""
         align = "left" if form == "text" else "right"
         return Column(self.words(f"head.{head}"), [self.cell(v, form) for v in values], align)
 
+    def columns(self, frame: pd.DataFrame, form: str, *same: str, **other: str) -> list[Column]:
+        """Printed columns of a frame: headed by their own names, or given as heading=column."""
+        return [self.column(head, frame[name], form) for head, name in [*zip(same, same, strict=True), *other.items()]]
+
     def cell(self, value: Any, form: str) -> str:
-        """One printed cell."""
+        """One printed cell. ``form``: text, share, or a number: count, score, coef, exact."""
         if form == "text":
             return str(value)
-        if value is None or (isinstance(value, float) and np.isnan(value)):
-            return DASH
-        return {"count": lambda v: self.words.number(v, 0), "score": lambda v: self.words.number(v, 1),
-                "coef": lambda v: self.words.number(v, 2), "share": self.words.share,
-                "signed": lambda v: self.words.number(v, 1, signed=True)}[form](value)
+        return self.words.share(value) if form == "share" else self.words.number(value, _DECIMALS[form])
 
-    def interval_column(self, frame: pd.DataFrame, decimals: int = 2, low: str = "low", high: str = "high",
-                        signed: bool = False) -> Column:
-        """The column of intervals, headed by what they are for this kind of sample."""
-        cells = [self.words.interval(a, b, decimals, signed) for a, b in zip(frame[low], frame[high], strict=True)]
-        return Column(self.ci(), cells)
+    def labels(self, constructs: Iterable[str]) -> list[str]:
+        """Constructs' names as readers see them."""
+        return [self.label(c) for c in constructs]
+
+    def constructs(self, names: Iterable[str]) -> Column:
+        """The column that names constructs."""
+        return self.column("construct", self.labels(names))
+
+    def strata(self, values: Iterable[Any]) -> Column:
+        """The column that names strata."""
+        return self.column("stratum", self.categories(self.study.params.design.strata, values))
+
+    def questions(self, items: Sequence[str]) -> list[Column]:
+        """The columns that name items and give their wording."""
+        return [self.column("item", items), self.column("wording", map(self.wording, items))]
+
+    def interval_column(self, frame: pd.DataFrame, decimals: int = 2, of: str = "", signed: bool = False) -> Column:
+        """Intervals from ``<of>_low`` to ``<of>_high``, headed by what they are for this kind of sample."""
+        limits = (frame[f"{of}_{end}" if of else end] for end in ("low", "high"))
+        return Column(self.ci(), [self.words.interval(a, b, decimals, signed) for a, b in zip(*limits, strict=True)])
+
+    def values(self, names: Iterable[str], frame: pd.DataFrame) -> str:
+        """Estimates with their intervals in a sentence, for who cannot see them drawn."""
+        words, limits = self.words, (frame[key] for key in ("estimate", "low", "high"))
+        return words.series(words("summary.strip", name=name, value=words.number(value, 1),
+                                  interval=words.interval(low, high, 1))
+                            for name, value, low, high in zip(names, *limits, strict=True))
 
     def table(self, name: str, data: pd.DataFrame, columns: Sequence[Column], settings: str = "",
               blanks: Mapping[str, str] | None = None, title: str = "", folded: bool = False) -> Table:
         """A table whose title and sub-line are the phrases ``table.<name>.title`` and ``.sub``."""
         blanks = blanks or {}
-        return Table(
-            name,
-            title or self.words(f"table.{name}.title", **blanks),
-            self.words(f"table.{name}.sub", **blanks),
-            columns,
-            settings,
-            folded,
-            data,
-        )
+        return Table(name, title or self.words(f"table.{name}.title", **blanks),
+                     self.words(f"table.{name}.sub", **blanks), columns, settings, folded, data)
 
-    def figure(self, name: str, data: pd.DataFrame, paint: Callable[[Any, bool], None], height: Any, alt: str,
-               settings: str = "", blanks: Mapping[str, str] | None = None) -> Figure:
-        """A figure whose title and sub-line are the phrases ``figure.<name>.title`` and ``.sub``."""
+    def figure(self, name: str, data: pd.DataFrame, paint: Callable[[Any, bool], None], height: Any, settings: str,
+               blanks: Mapping[str, str], title: str = "") -> Figure:
+        """A figure whose title, sub-line and text for who cannot see it are phrases of ``figure.<name>``."""
         from tcslib.report.plots import draw
 
-        blanks = blanks or {}
         wide, narrow = draw(name, paint, height, self.words.language)
-        return Figure(
-            name,
-            self.words(f"figure.{name}.title", **blanks),
-            self.words(f"figure.{name}.sub", **blanks),
-            wide,
-            narrow,
-            alt,
-            settings,
-            data,
-        )
+        return Figure(name, title or self.words(f"figure.{name}.title", **blanks),
+                      self.words(f"figure.{name}.sub", **blanks), wide, narrow,
+                      self.words(f"figure.{name}.alt", **blanks), settings, data)
 
     def settings(self, found: Inference | None = None, *parts: str) -> str:
         """The line under a table that lets a reader make it again."""

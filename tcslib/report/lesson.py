@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from itertools import count
 from typing import Any
 
-from tcslib.report.plots import ACCENT, ALERT, TINT, TINT_O, WIDE, clean_svg, plt, style
+from tcslib.report.plots import ACCENT, ALERT, TINT, TINT_O, WIDE, as_svg, plt, style
 
 __all__ = ["ACCENT", "ALERT", "TINT", "TINT_O", "figure"]
 _DPI, _number = 72, count(1)
@@ -35,10 +34,8 @@ def figure(title: str, x: str = "", y: str = "", height: int = 240) -> Iterator[
         try:
             yield axes
             axes.set(xlabel=x, ylabel=y)
-            out = io.StringIO()
-            drawing.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+            svg = as_svg(drawing, f"lesson-{next(_number)}-", WIDE, height)
         finally:
             plt.close(drawing)
-    svg = clean_svg(out.getvalue(), f"lesson-{next(_number)}-", WIDE, height)
     display(HTML(f'<figure role="img" aria-label="{escape(title)}" style="max-width:{WIDE}px;margin:0;background:#fff">'
                  f"<p><b>{escape(title)}</b></p>{svg}</figure>"))

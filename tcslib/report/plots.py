@@ -73,11 +73,16 @@ def draw(name: str, paint: Draw, height: float | tuple[float, float], language: 
         with style(language):
             figure, axes = plt.subplots(figsize=(width / _DPI, tall / _DPI), dpi=_DPI)
             paint(axes, narrow)
-            buffer = io.StringIO()
-            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-            plt.close(figure)
-        out.append(clean_svg(buffer.getvalue(), f"{name}-{'n' if narrow else 'w'}-", width, tall))
+            out.append(as_svg(figure, f"{name}-{'n' if narrow else 'w'}-", width, tall))
     return out[0], out[1]
+
+
+def as_svg(figure: Any, prefix: str, width: float, height: float) -> str:
+    """A drawn figure as SVG, which closes it."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    plt.close(figure)
+    return clean_svg(buffer.getvalue(), prefix, width, height)
 
 
 def clean_svg(svg: str, prefix: str, width: float, height: float) -> str:
@@ -109,18 +114,8 @@ def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estima
     x = frame[estimate].to_numpy(float)
     reach = [(x - frame[low].to_numpy(float)).clip(min=0), (frame[high].to_numpy(float) - x).clip(min=0)]
     axes.errorbar(x, y, xerr=reach, fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8, zorder=2)
-    sns.scatterplot(
-        x=x,
-        y=y,
-        ax=axes,
-        color=color,
-        marker=marker,
-        s=size**2,
-        zorder=3,
-        legend=False,
-        edgecolor="white",
-        linewidth=0.6,
-    )
+    sns.scatterplot(x=x, y=y, ax=axes, color=color, marker=marker, s=size**2, zorder=3, legend=False, edgecolor="white",
+                    linewidth=0.6)
     axes.set(xlabel="", ylabel="")
 
 

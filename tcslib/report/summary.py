@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from tcslib.compare.waves import detectable
@@ -26,7 +27,7 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     results
         The merged numbers of all stages, as in ``results.json``.
     """
-    words, index = context.words, results["index"]
+    words, index, field = context.words, results["index"], context.study.params.fieldwork
     actions = results.get("priorities", [])
     target = context.label(index["construct"])
     headline, since = _change(context, results)
@@ -38,7 +39,8 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
         "interval": words.interval(index["low"], index["high"], 1),
         "seen": since or _next_change(context, index),
         "counts": words("summary.counts", n=words.number(index["n"], 0), n_eff=words.number(index["n_eff"], 0)),
-        "field": _field(context), "strip": strip(context, results), "also": _also(context, results),
+        "field": words("summary.field", dates=words.dates(field.start, field.end)) if field.start and field.end else "",
+        "strip": strip(context, results), "also": _also(context, results),
         "actions_head": words(f"summary.actions_{min(max(len(actions), 1), FIRST)}"),
         "axis": words("summary.axis", rise=words.number(RISE, 0), top=words.number(top, 1)),
         "actions": [_action(context, a, top) for a in actions], "sure": _sure(context, results)}
@@ -75,12 +77,6 @@ def _lead(context: Context, actions: Sequence[Mapping[str, Any]]) -> str:
     if len(actions) > 1 and actions[0]["certainty"] < FAIR:
         return words("summary.lead_two", first=actions[0]["label"], second=actions[1]["label"])
     return words("summary.lead", name=actions[0]["label"])
-
-
-def _field(context: Context) -> str:
-    field = context.study.params.fieldwork
-    there = field.start and field.end
-    return context.words("summary.field", dates=context.words.dates(field.start, field.end)) if there else ""
 
 
 def _also(context: Context, results: Mapping[str, Any]) -> list[str]:
@@ -148,9 +144,8 @@ def _whisker(x: Callable[[float], float], low: float | None, high: float | None,
 def strip(context: Context, results: Mapping[str, Any]) -> Markup:
     """Construct scores on one 0–100 axis, the target first; on a phone only target and loyalty, to leave room."""
     rows = sorted(results.get("scores", []), key=lambda r: r["construct"] != results["index"]["construct"])
-    values = context.words.series(context.words("summary.strip", name=context.label(r["construct"]),
-                                     value=context.words.number(r["estimate"], 1),
-                                     interval=context.words.interval(r["low"], r["high"], 1)) for r in rows)
+    values = context.values(context.labels(r["construct"] for r in rows), pd.DataFrame(
+        rows, columns=["estimate", "low", "high"]))
     alt = context.words("summary.strip_alt", values=values)
     ends = {results["index"]["construct"], context.study.model.loyalty}
     wide = _strip(context, rows, 470, 0.36, alt, "c w")

@@ -48,6 +48,10 @@ class Words:
         """Whether there is such a phrase."""
         return key in self._phrases
 
+    def known(self, section: str, name: str) -> str:
+        """The phrase ``<section>.<name>``, or the name where a study has made it up."""
+        return self._phrases.get(f"{section}.{name}", name)
+
     def number(self, x: float | None, decimals: int = 1, signed: bool = False) -> str:
         """A number with a true minus, grouped thousands, and a dash where it is not defined."""
         if x is None or not math.isfinite(x):

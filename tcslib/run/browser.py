@@ -6,10 +6,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-import uuid
 from pathlib import Path
 
 from tcslib.errors import RunFailed
+from tcslib.run.store import aside
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge", "msedge")
 _MAC = ("Google Chrome", "Chromium", "Microsoft Edge")
@@ -41,20 +41,18 @@ def print_page(page: Path, pdf: Path) -> Path:
     if program is None:
         raise RunFailed("no Chromium, Chrome or Edge was found to print it. Open the page in any browser and print it "
                         "there, or name a browser in the environment variable TCS_BROWSER.", str(page))
-    aside = pdf.resolve().with_name(f".making-{uuid.uuid4().hex[:8]}.pdf")
     by_hand = "Open the page in any browser and print it there."
     with tempfile.TemporaryDirectory(prefix="tcs-print-", ignore_cleanup_errors=True) as profile:
         # a browser run by root, as in a container, starts without its sandbox only
         root = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
         try:
-            subprocess.run([program, "--headless", *root, "--disable-gpu", "--no-first-run", "--no-pdf-header-footer",
-                            "--disable-dev-shm-usage", f"--user-data-dir={profile}", f"--print-to-pdf={aside}",
-                            page.resolve().as_uri()], check=True, capture_output=True, timeout=_SECONDS)
-            if not aside.is_file() or not aside.read_bytes().startswith(b"%PDF"):
-                raise RunFailed(f"{program} printed nothing. {by_hand}", str(page))
-            os.replace(aside, pdf)
+            with aside(pdf.resolve()) as made:
+                subprocess.run([program, "--headless", *root, "--disable-gpu", "--no-first-run",
+                                "--no-pdf-header-footer", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+                                f"--print-to-pdf={made}", page.resolve().as_uri()],
+                               check=True, capture_output=True, timeout=_SECONDS)
+                if not made.is_file() or not made.read_bytes().startswith(b"%PDF"):
+                    raise RunFailed(f"{program} printed nothing. {by_hand}", str(page))
         except (OSError, subprocess.SubprocessError) as error:
             raise RunFailed(f"{program} did not print it ({type(error).__name__}). {by_hand}", str(page)) from None
-        finally:
-            aside.unlink(missing_ok=True)
     return pdf

@@ -7,7 +7,6 @@ are not there; and the results are hashed again before they are used.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +21,7 @@ RECORD = "record.json"
 
 def declared(notebook: Path) -> set[str]:
     """The sections of the study a notebook says it reads, in its metadata as ``tcs.reads``."""
-    said = json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("tcs", {}).get("reads", [])
-    return set(said) & set(StudyParams.model_fields)
+    return set(read_json(notebook)["metadata"].get("tcs", {}).get("reads", [])) & set(StudyParams.model_fields)
 
 
 def parts_of(stage: str, stages: Sequence[str], made_of: Mapping[str, Any], reads: set[str], loads: Sequence[str],

@@ -109,8 +109,7 @@ def _only(these: Mapping[Address, Any], those: Mapping[Address, Any]) -> list[Ad
 def _relevance(change: Change) -> tuple[bool, bool, int]:
     """Tables last, they repeat much; estimates before what is said of them; then by what the report leads with."""
     top = change.address[0]
-    return (top == "tables", change.address[-1] not in _POINTS,
-            _FIRST.index(top) if top in _FIRST else len(_FIRST))
+    return (top == "tables", change.address[-1] not in _POINTS, _FIRST.index(top) if top in _FIRST else len(_FIRST))
 
 
 def dotted(address: Address) -> str:

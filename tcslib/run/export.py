@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,7 @@ from tcslib.report.office import write_sheets
 from tcslib.report.wording import Words
 from tcslib.run.manifest import resolved
 from tcslib.run.runs import Run
-from tcslib.run.store import load_responses, read_json
+from tcslib.run.store import aside, load_responses, read_json
 from tcslib.run.versions import versions
 from tcslib.study.load import Study, load
 from tcslib.survey.responses import Responses
@@ -88,17 +86,14 @@ def export_data(study: Study, processed: Path) -> list[Path]:
         with FileLock(processed / ".lock", timeout=3):
             variables, codes = _variables(study, processed)
             names = spss_names([v.column for v in variables])
-            aside, target = processed / f".export-{uuid.uuid4().hex[:8]}", processed / "export"
+            target = processed / "export"
             for left in processed.glob(".export-*"):
                 shutil.rmtree(left, ignore_errors=True)
-            aside.mkdir()
-            try:
-                written = _write(aside, f"{study.params.client}-{study.params.wave}", names, variables, codes, study)
+            with aside(target, ".export-") as made:
+                made.mkdir()
+                written = _write(made, f"{study.params.client}-{study.params.wave}", names, variables, codes, study)
                 if target.exists():
                     shutil.rmtree(target)
-                os.rename(aside, target)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
     except (FileNotFoundError, NotADirectoryError):
         raise InputRefused(f"no finished run of it has left its data. Run `tcs run {study.name}` first.",
                            study.name) from None
@@ -202,7 +197,7 @@ def _cut(name: str, end: str) -> str:
 def _write(folder: Path, name: str, names: list[str], variables: list[Variable], codes: Mapping[str, float],
            study: Study) -> list[Path]:
     words = Words(study.params.language)
-    kinds = {code: words(f"kind.{kind}") if words.has(f"kind.{kind}") else kind for kind, code in codes.items()}
+    kinds = {code: words.known("kind", kind) for kind, code in codes.items()}
     frame = pd.DataFrame({n: v.values for n, v in zip(names, variables, strict=True)})
     book = pd.DataFrame([{
         words("export.variable"): n, words("export.column"): v.column, words("export.label"): v.label,

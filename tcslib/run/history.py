@@ -6,9 +6,7 @@ Delivered files hold no respondent's row, so what a comparison needs lies with t
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcslib.errors import InputRefused
 from tcslib.run.manifest import sha256
-from tcslib.run.store import load_responses, read_json
+from tcslib.run.store import aside, load_responses, read_json
 from tcslib.run.versions import versions
 from tcslib.study.load import Study
 from tcslib.study.params import ChangeParams
@@ -35,15 +33,14 @@ def kept_hashes(stages: Path) -> dict[str, str]:
 
 def keep(stages: Path, processed: Path, version: str) -> None:
     """Put what later waves need of a version where they look for it: made aside, renamed as a whole."""
-    aside = processed / "kept" / f".making-{uuid.uuid4().hex[:8]}"
-    aside.mkdir(parents=True)
-    for name, stage in KEPT.items():
-        source = stages / stage / name
-        if source.exists():          # notebooks of one's own may leave neither; a later wave is then told
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, aside / name)
     target = processed / "kept" / version
-    shutil.rmtree(target, ignore_errors=True)          # of a run that was killed before its report was in place
-    os.rename(aside, target)
+    with aside(target) as made:
+        made.mkdir(parents=True)
+        for name, stage in KEPT.items():
+            source = stages / stage / name
+            if source.exists():          # notebooks of one's own may leave neither; a later wave is then told
+                (shutil.copytree if source.is_dir() else shutil.copy)(source, made / name)
+        shutil.rmtree(target, ignore_errors=True)          # of a run that was killed before its report was in place
 
 
 @dataclass(frozen=True)

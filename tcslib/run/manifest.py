@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import tcslib
+from tcslib.fieldwork.source import sha256
 from tcslib.run.store import plain
 from tcslib.study.load import Study
 from tcslib.study.params import StudyParams
@@ -24,12 +25,6 @@ NOTEBOOKS = LIBRARY.parent / "notebooks"
 LANGUAGE = "?language="          # between a study's path and the language that overrides its own
 STAGES = ("1_sampling_plan", "2_cleaning", "3_measurement_model", "4_structural_model", "5_loyalty_analysis")
 _SOURCES = {".py", ".yaml", ".j2", ".css", ".json", ".ttf"}
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_of(value: Any) -> str:

@@ -17,6 +17,7 @@ from tcslib.errors import InputRefused, RunFailed, refuse_all
 from tcslib.run import cache, history
 from tcslib.run.kernels import Kernels
 from tcslib.run.manifest import LANGUAGE, NOTEBOOKS, STAGES, inputs, run_id
+from tcslib.run.store import read_json
 from tcslib.run.versions import ASIDE, page_of, place, point_to_latest, points_to, published, sweep
 from tcslib.study.load import Study
 
@@ -86,10 +87,8 @@ def standing(study: Study, out: Path | None = None) -> Done | None:
     try:
         folder = place(reports, study)
         same = published(folder, run_id(inputs(study, notebooks, history.identities(study, base))))
-        if same is None or points_to(folder) != same.name or any(folder.glob(f"{ASIDE}*")) \
-                or any(processed.glob(f"{_RUN}*")):
-            return None
-        return Done(page_of(same), new=False)
+        left = [*folder.glob(f"{ASIDE}*"), *processed.glob(f"{_RUN}*")]
+        return Done(page_of(same), new=False) if same and points_to(folder) == same.name and not left else None
     except OSError as error:
         raise RunFailed(f"{error.strerror or error}. Nothing was published.", str(error.filename or reports)) from None
 
@@ -151,12 +150,10 @@ def _keep_stages(work: Path, processed: Path, version: str) -> None:
 
 def check_parameters(notebook: Path) -> None:
     """Refuse a notebook that does not declare exactly the three parameters, before a kernel starts."""
-    import json
-
     if not notebook.is_file():
         raise InputRefused("the notebook is missing. Restore it.", f"notebooks/{notebook.name}")
     try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        cells = read_json(notebook)["cells"]
     except (ValueError, KeyError):
         raise InputRefused("is not a notebook. Restore it.", f"notebooks/{notebook.name}") from None
     tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])]
@@ -204,10 +201,8 @@ def _said(error: Any) -> str:
 
 def _heading(executed: Path) -> str:
     """The heading above the cell at which the notebook stopped: the one that failed, else the last that was begun."""
-    import json
-
     heading = last = executed.stem
-    for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]:
+    for cell in read_json(executed)["cells"]:
         if cell["cell_type"] == "markdown" and "zh" not in cell["metadata"].get("tags", []):
             heading = next((t.lstrip("# ") for t in "".join(cell["source"]).splitlines() if t[:1] == "#"), heading)
         status = cell["metadata"].get("papermill", {}).get("status")

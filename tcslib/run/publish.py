@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tcslib import __version__
 from tcslib.errors import RunFailed
 from tcslib.report.context import Context
 from tcslib.report.office import write_tables
@@ -17,7 +15,7 @@ from tcslib.report.summary import summary
 from tcslib.report.wording import DASH
 from tcslib.run.cache import RECORD
 from tcslib.run.manifest import changed_keys, manifest, run_id, sha256
-from tcslib.run.store import free_name, read_json, write_json
+from tcslib.run.store import aside, free_name, read_json, write_json
 from tcslib.run.versions import ASIDE, VERSION, place, point_to_latest, versions
 from tcslib.study.load import Study
 from tcslib.study.params import StudyParams
@@ -66,8 +64,7 @@ def results(study: Study, identity: str, version: str, numbers: Mapping[str, Any
     """The content of ``results.json``."""
     numbers = dict(numbers)
     scores = {row["name"]: row for row in numbers.pop("construct_scores", [])}
-    constructs = [{"name": row["name"], **{k: v for k, v in scores.get(row["name"], {}).items() if k != "name"},
-                   **{k: v for k, v in row.items() if k != "name"}} for row in numbers.pop("constructs", [])]
+    constructs = [{"name": row["name"]} | scores.get(row["name"], {}) | row for row in numbers.pop("constructs", [])]
     index = numbers["index"]
     wave = {"wave": study.params.wave, **{k: index[k] for k in ("score", "se", "low", "high")}}
     settings = study.params.model_dump(mode="json", include={
@@ -101,24 +98,18 @@ def publish(study: Study, work: Path, notebooks: list[Path], made_of: Mapping[st
     before = versions(folder)
     # past every folder there is, also one that is no version of ours
     version = f"v{1 + max((int(m[1]) for p in folder.iterdir() if (m := VERSION.match(p.name))), default=0)}"
-    aside = folder / f"{ASIDE}{uuid.uuid4().hex[:8]}"
-    aside.mkdir()
-    try:
-        identity = run_id(made_of)
+    with aside(folder / version, ASIDE) as made:
+        made.mkdir()
         numbers, tables = merge(work, stages)
-        found = results(study, identity, version, numbers, tables)
+        found = results(study, run_id(made_of), version, numbers, tables)
         page, dropped = _page(study, notebooks, found, made_of, before)
         name = f"{study.params.client}-{study.params.wave}-{version}.html"
-        (aside / name).write_text(page, encoding="utf-8", newline="\n")
-        write_json(aside / "results.json", found)
-        write_tables(aside / "tables.xlsx", {k: t for k, t in tables.items() if not k.endswith("_figure")})
-        outputs = {p.name: sha256(p) for p in sorted(aside.iterdir())}
-        write_json(aside / "manifest.json", manifest(study, version, made_of, told(work, stages), outputs, kept))
+        (made / name).write_text(page, encoding="utf-8", newline="\n")
+        write_json(made / "results.json", found)
+        write_tables(made / "tables.xlsx", {k: t for k, t in tables.items() if not k.endswith("_figure")})
+        outputs = {p.name: sha256(p) for p in sorted(made.iterdir())}
+        write_json(made / "manifest.json", manifest(study, version, made_of, told(work, stages), outputs, kept))
         keep(version)
-        os.rename(aside, folder / version)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     point_to_latest(folder)
     return folder / version, dropped
 
@@ -138,7 +129,7 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
           if made_of["waves"] else []),
         (words("provenance.settings"), words.parted(sorted(
             {study.path, *study.origins.values()}, key=lambda name: (name.startswith("--"), name)))),
-        (words("provenance.code"), words("provenance.program", version=software.get("tcslib", _version()),
+        (words("provenance.code"), words("provenance.program", version=software.get("tcslib", __version__),
                                          sha=made_of["library"][:12])),
         (words("provenance.reuse"), words("provenance.software", python=made_of["python"], platform=made_of["platform"],
                                           **{k: software.get(k, DASH) for k in ("numpy", "pandas", "scipy")}))]
@@ -147,12 +138,6 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
               "provenance": provenance, "before": before[-1].name if before else "",
               "changes": changes(context, before[-1], found, made_of) if before else []}
     return build_page(words, notebooks, values)
-
-
-def _version() -> str:
-    from tcslib import __version__
-
-    return __version__
 
 
 def changes(context: Context, before: Path, found: Mapping[str, Any], made_of: Mapping[str, Any]) -> list[str]:

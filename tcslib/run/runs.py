@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from tcslib.errors import InputRefused, RunFailed
 from tcslib.run.manifest import LIBRARY
 from tcslib.run.store import read_json
 from tcslib.run.versions import VERSION, versions
-from tcslib.study.strict_yaml import clipped
+from tcslib.study.strict_yaml import clipped, meant
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,9 @@ def find_run(name: str, out: Path | None = None) -> Run:
         return _run(chosen[-1], root)
     if found:
         raise InputRefused(f"there is no such version; there are {found[0].name} to {found[-1].name}.", clipped(name))
-    near = difflib.get_close_matches("/".join(parts[:2]), [f"{w.parent.name}/{w.name}" for w in waves(reports)], 1, 0.5)
-    raise InputRefused("there is no such run. " + (f"Did you mean {clipped(near[0])}?" if near else
-                                                   "`tcs list` names those there are."), clipped(name))
+    there = (f"{wave.parent.name}/{wave.name}" for wave in waves(reports))
+    raise InputRefused("there is no such run. " + meant(
+        "/".join(parts[:2]), there, "`tcs list` names those there are.", show=clipped), clipped(name))
 
 
 def waves(reports: Path) -> list[Path]:
@@ -118,8 +117,7 @@ def _said(found: Mapping[str, Any]) -> list[str]:
     """N, index and interval as text."""
     index = found["index"]
     limits = [index.get("low"), index.get("high")]
-    return [str(found["n"]), f"{index['score']:.1f}",
-            "–" if None in limits else "{:.1f} to {:.1f}".format(*limits)]
+    return [str(found["n"]), f"{index['score']:.1f}", "–" if None in limits else "{:.1f} to {:.1f}".format(*limits)]
 
 
 def _words(params: Mapping[str, Any]) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import uuid
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,15 +37,22 @@ def plain(value: Any) -> Any:
     return None if type(value).__name__ == "NAType" else str(value)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Text in UTF-8, made aside and renamed into place; the folder is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".making-{uuid.uuid4().hex[:8]}")
+@contextmanager
+def aside(target: Path, prefix: str = ".making-") -> Iterator[Path]:
+    """Where to make a file or folder: beside its place, into which it is renamed at the end; gone if that fails."""
+    made = target.with_name(f"{prefix}{uuid.uuid4().hex[:8]}{target.suffix}")
     try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(aside, path)
+        yield made
+        os.replace(made, target)
     finally:
-        aside.unlink(missing_ok=True)
+        made.unlink(missing_ok=True) if made.is_file() else shutil.rmtree(made, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text in UTF-8, made aside; the folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with aside(path) as made:
+        made.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -213,9 +213,8 @@ def structural(model: Model, r: np.ndarray) -> dict[str, np.ndarray]:
             continue
         m = len(before)
         a = np.ascontiguousarray(np.moveaxis(r[:, before[:, None], before], 0, -1))
-        rhs = np.concatenate(
-            [r[:, before, target].T[:, None], np.broadcast_to(np.eye(m)[:, :, None], (m, m, b))], axis=1
-        )
+        rhs = np.concatenate([r[:, before, target].T[:, None], np.broadcast_to(np.eye(m)[:, :, None], (m, m, b))],
+                             axis=1)
         solved = solve_spd(a, np.ascontiguousarray(rhs))
         beta = solved[:, 0].T
         direct[:, before, target] = beta

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from tcslib.study.models import Model
 from tcslib.study.params import StudyParams
-from tcslib.study.strict_yaml import clipped
+from tcslib.study.strict_yaml import clipped, meant
 
 Refuse = Callable[[str, str], None]          # refuse(address, message)
 
@@ -41,9 +40,9 @@ def _check_file(params: StudyParams, root: Path, refuse: Refuse) -> None:
         refuse("data.file", f'"{clipped(file)}" lies outside data/raw. Copy the file into data/raw/{params.client}/ '
                             "and name it from the project's root.")
     elif not there:
-        near = difflib.get_close_matches(where.name, [p.name for p in where.parent.glob("*")], 1)
-        refuse("data.file", f'there is no "{clipped(file)}". ' + (f"Did you mean {clipped(near[0])}?" if near else
-                                                                 f"Put the file into data/raw/{params.client}/."))
+        refuse("data.file", f'there is no "{clipped(file)}". ' + meant(
+            where.name, (p.name for p in where.parent.glob("*")), f"Put the file into data/raw/{params.client}/.", 0.6,
+            clipped))
     elif not regular:
         refuse("data.file", f'"{clipped(file)}" is not a regular file. Give the file that holds the answers.')
 
@@ -85,11 +84,12 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
         if column and column in number:
             refuse(key, f'column "{clipped(column)}" is {number[column]}, a number; a column of categories is '
                         "expected. Name another, or add one to the file.")
-    shown = {column for column, key in labels if key not in {"data.id", "design.clusters"}}
+    shown = sorted({column for column, key in labels if key not in {"data.id", "design.clusters"}} - {""})
+    named = f", or name one of {', '.join(map(clipped, shown))}." if shown else "."
     for column in params.categories:
         if column not in shown:
             refuse(f"categories.{column}", f'"{clipped(column)}" is no column of categories this study uses. '
-                                           f"{_nearest(column, sorted(shown - {''}))}")
+                   + meant(column, shown, f"Drop it{named}", 0.6, clipped))
     for column in params.report.verbatims:
         if column in number or column in {c for c, _ in labels}:
             refuse("report.verbatims", f'column "{clipped(column)}" has another use in this study; open answers are '
@@ -104,9 +104,8 @@ def _check_changes(params: StudyParams, model: Model, refuse: Refuse) -> None:
     asked, compare = {*model.items, params.nps}, params.compare
     for item, change in params.changes.items():
         if item not in asked:
-            near = difflib.get_close_matches(item, sorted(asked), 1, 0.5)
-            refuse(f"changes.{item}", "is not a question of this wave. " + (
-                f"Did you mean {near[0]}?" if near else "Name it as this wave's file does, or drop it."))
+            refuse(f"changes.{item}", "is not a question of this wave. "
+                   + meant(item, sorted(asked), "Name it as this wave's file does, or drop it."))
         if change.new and (change.was or change.wording or change.scale or change.codes):
             refuse(f"changes.{item}", "a new question has no past. Drop `new`, or the rest.")
     old = [(change.was or item) for item, change in params.changes.items() if not change.new]
@@ -117,9 +116,3 @@ def _check_changes(params: StudyParams, model: Model, refuse: Refuse) -> None:
                           "them.")
     if compare.previous == params.wave:
         refuse("compare.previous", "names this wave itself. Name the one before.")
-
-
-def _nearest(column: str, shown: list[str]) -> str:
-    near = difflib.get_close_matches(column, shown, 1, 0.6)
-    return f"Did you mean {clipped(near[0])}?" if near else "Drop it" + (
-        f", or name one of {', '.join(map(clipped, shown))}." if shown else ".")

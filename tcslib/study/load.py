@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,8 @@ from tcslib.study.checks import check_study
 from tcslib.study.models import Model
 from tcslib.study.params import Section, StudyParams
 from tcslib.study.questionnaire import Item, Questionnaire
-from tcslib.study.resolve import resolve_model, resolve_questionnaire
-from tcslib.study.strict_yaml import Address, clipped, dotted, read_yaml
+from tcslib.study.resolve import asked, resolve_model, resolve_questionnaire
+from tcslib.study.strict_yaml import Address, clipped, dotted, meant, read_yaml
 
 
 @dataclass(frozen=True)
@@ -181,11 +181,10 @@ def _merge(root: Path, shown: str) -> tuple[dict[str, Any], dict[Address, str], 
                            + _line(("study",), lines), f"{shown}: study")
     base_shown = (Path(shown).parent / base_name).as_posix()
     if not _is_file(root / base_shown):
-        near = difflib.get_close_matches(base_name, [p.name for p in (root / shown).parent.glob("*.yaml")
-                                                     if p.name != Path(shown).name], 1)
-        raise InputRefused(f'there is no "{clipped(base_name)}" beside it. ' + (
-            f"Did you mean {clipped(near[0])}?" if near else "Correct the name, or drop the line.")
-            + _line(("study",), lines), f"{shown}: study")
+        beside = (p.name for p in (root / shown).parent.glob("*.yaml") if p.name != Path(shown).name)
+        raise InputRefused(f'there is no "{clipped(base_name)}" beside it. '
+                           + meant(base_name, beside, "Correct the name, or drop the line.", 0.6, clipped)
+                           + _line(("study",), lines), f"{shown}: study")
     base, base_lines = read_yaml(root / base_shown, base_shown)
     if "study" in base:
         raise InputRefused("is a key of a wave's file only. Remove it." + _line(("study",), base_lines),
@@ -219,17 +218,17 @@ def _override(base: Any, over: Any) -> Any:
     return over
 
 
+def _within(address: Address, known: Container[Address]) -> Address:
+    """The address, or that of the section it lies in, as far as it is known."""
+    return next((address[:k] for k in range(len(address), 0, -1) if address[:k] in known), ())
+
+
 def _origin(address: Address, origins: Mapping[Address, str], otherwise: str) -> str:
-    while address and address not in origins:
-        address = address[:-1]
-    return origins.get(address, otherwise) if address else otherwise
+    return origins[at] if (at := _within(address, origins)) else otherwise
 
 
 def _line(address: Address, lines: Mapping[Address, int]) -> str:
-    """The line an address begins in, or that of the section it lies in."""
-    while address and address not in lines:
-        address = address[:-1]
-    return f" (line {lines[address]})" if address else ""
+    return f" (line {lines[at]})" if (at := _within(address, lines)) else ""
 
 
 _SAID = {"missing": "is missing. Add it.", "bool_type": "true or false is expected.",
@@ -259,14 +258,12 @@ def _said(e: Mapping[str, Any], address: Address) -> str:
     if kind == "missing":
         return _SAID[kind]
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(address[-1], _keys_at(address[:-1]), 1, 0.6)
-        return "is not a key of a study. " + (f"Did you mean {near[0]}?" if near else "Remove it.")
+        return "is not a key of a study. " + meant(address[-1], _keys_at(address[:-1]), "Remove it.", 0.6)
     if kind == "value_error":
         said = str(e["ctx"]["error"])
     elif kind == "literal_error":
         words = e["ctx"]["expected"].replace("'", "")
-        near = difflib.get_close_matches(str(came), words.replace(" or ", ", ").split(", "), 1, 0.5)
-        said = f"{words} is expected." + (f" Did you mean {near[0]}?" if near else "")
+        said = f"{words} is expected. {meant(str(came), words.replace(' or ', ', ').split(', '), '')}".rstrip()
     else:
         said = _SAID.get(kind, e["msg"] + ".").format(**e.get("ctx", {}))
         if kind == "string_type" and isinstance(came, int | float):
@@ -293,7 +290,7 @@ def _keys_at(address: Address) -> list[str]:
 
 def item_names(study: Study) -> list[str]:
     """The model's items, each once, and the recommendation question when there is one that the model does not hold."""
-    return list(dict.fromkeys([*study.model.items, *([study.params.nps] if study.params.nps else [])]))
+    return asked(study.params, study.model)
 
 
 __all__ = ["Item", "Study", "find_root", "item_names", "load"]

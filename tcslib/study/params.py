@@ -77,8 +77,7 @@ class MeasurementParams(Section):
 class CleaningParams(Section):
     """Rules of cleaning, each of which leaves a line in the ledger."""
 
-    require: dict[str, OneOrMore] = Field(
-        {}, description="screening: a column and the answers that stay")
+    require: dict[str, OneOrMore] = Field({}, description="screening: a column and the answers that stay")
     same_id: Literal["refuse", "keep_first", "keep_last"] = Field("refuse", description="one id, different answers")
     max_missing: Share = Field(0.5, description="interviews with a larger share of model items missing are left out")
     duration: str = Field("", description="column with the length of the interview, in seconds")
@@ -195,9 +194,8 @@ class CategoryParams(Section):
 class LoyaltyParams(Section):
     """How loyalty is read against satisfaction."""
 
-    bands: Edges = Field(
-        [0.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0],
-        description="edges of the bands of satisfaction, from 0 to 100")
+    bands: Edges = Field([0.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0],
+                         description="edges of the bands of satisfaction, from 0 to 100")
 
 
 class ReportParams(Section):

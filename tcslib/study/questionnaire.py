@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Text = Mapping[str, str]
 
@@ -32,6 +33,10 @@ class Scale:
     def width(self) -> float:
         """Distance between the ends."""
         return self.high - self.low
+
+    def turned(self, answers: Any) -> Any:
+        """Answers with low and high exchanged."""
+        return self.low + self.high - answers
 
     def __str__(self) -> str:
         """Write the scale as it is read: ``1-10``."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tcslib.study.checks import Refuse
 from tcslib.study.models import Construct, Model, cycle_in, preset_names, read_preset
 from tcslib.study.params import ConstructParams, ItemParams, ModelParams, StudyParams
-from tcslib.study.questionnaire import Item, Questionnaire, Scale, Text
-from tcslib.study.strict_yaml import clipped
+from tcslib.study.questionnaire import Item, Questionnaire, Scale
+from tcslib.study.strict_yaml import clipped, meant
 
 
 def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
@@ -19,9 +18,8 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
     preset: Mapping[str, Any] = {}
     if given.preset is not None:
         if given.preset not in preset_names():
-            near = difflib.get_close_matches(given.preset.lower(), preset_names(), 1, 0.5)
             refuse("model.preset", f'"{clipped(given.preset)}" is not a preset; there are {", ".join(preset_names())}. '
-                                   + (f"Did you mean {near[0]}?" if near else "Or give constructs and paths."))
+                   + meant(given.preset.lower(), preset_names(), "Or give constructs and paths."))
             return None
         preset = read_preset(given.preset)
     base = {name: c for name, c in preset.get("constructs", {}).items() if name not in given.without}
@@ -53,8 +51,8 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
         refuse("model.target", "is missing: which construct is the index? Name it.")
     title, source, status = ({"": said} if isinstance(said := preset.get(key, {}), str) else said
                              for key in ("name", "source", "status"))
-    as_shipped = {name: (tuple(c.get("items", {})), c.get("mode", "A")) for name, c in preset.get("constructs",
-                                                                                                 {}).items()}
+    as_shipped = {name: (tuple(c.get("items", {})), c.get("mode", "A"))
+                  for name, c in preset.get("constructs", {}).items()}
     adapted = ({c.name: (c.items, c.mode) for c in constructs}, set(checked)) != (
         as_shipped, {tuple(path) for path in preset.get("paths", [])})
     return Model(tuple(constructs), checked, roles["target"], roles["loyalty"], given.preset or "", title, source,
@@ -112,9 +110,13 @@ def _items(constructs: list[Construct], given: ModelParams, refuse: Refuse) -> N
                                        "model.item_in_several: true.")
 
 
-def _nearest(name: str, names: Any) -> str:
-    near = difflib.get_close_matches(name, list(names), 1, 0.5)
-    return f"Did you mean {near[0]}?" if near else "Correct the name."
+def _nearest(name: str, names: Iterable[str]) -> str:
+    return meant(name, names, "Correct the name.")
+
+
+def asked(params: StudyParams, model: Model) -> list[str]:
+    """The model's items, each once, and the recommendation question when there is one that the model does not hold."""
+    return list(dict.fromkeys([*model.items, *([params.nps] if params.nps else [])]))
 
 
 def resolve_questionnaire(params: StudyParams, model: Model, refuse: Refuse) -> Questionnaire:
@@ -123,9 +125,7 @@ def resolve_questionnaire(params: StudyParams, model: Model, refuse: Refuse) -> 
     if model.preset:
         for construct in read_preset(model.preset)["constructs"].values():
             known |= construct["items"]
-    names = list(dict.fromkeys(model.items))
-    if params.nps and params.nps not in names:
-        names.append(params.nps)
+    names = asked(params, model)
     for name in params.items:
         if name not in names:
             refuse(f"items.{name}", f"is neither in the model nor the nps question. {_nearest(name, names)}")
@@ -137,10 +137,10 @@ def resolve_questionnaire(params: StudyParams, model: Model, refuse: Refuse) -> 
         if name == params.nps and Scale.parse(own.scale or params.scale) != Scale(0, 10):
             refuse("nps", f'"{name}" is asked on {own.scale or params.scale}; the net promoter score needs 0-10. '
                           "Drop `nps`, or correct the item's scale.")
-        base = dict(known.get(name, {}))
-        scale = own.scale or base.pop("scale", None) or params.scale
-        out[name] = Item(name, Scale.parse(scale), _wording(own.text, base), own.reversed,
-                         own.asked_if or base.get("asked_if", ""),
+        base = known.get(name, {})
+        scale = own.scale or base.get("scale") or params.scale
+        text = own.text or {k: v for k, v in base.items() if k in {"en", "zh"}}
+        out[name] = Item(name, Scale.parse(scale), text, own.reversed, own.asked_if or base.get("asked_if", ""),
                          {float(code): word for code, word in params.codes(name).items()
                           if code not in params.tags(name)})
     _check_codes(params, out, refuse)
@@ -158,7 +158,3 @@ def _check_codes(params: StudyParams, questionnaire: Questionnaire, refuse: Refu
                 said.add((at, code))
                 refuse(at, f'{code:g} is an answer on the scale {item.scale} of "{clipped(name)}". Correct it, or '
                            f"give that item its own: items.{clipped(name)}.missing_codes: {{}}.")
-
-
-def _wording(own: Text, base: Text) -> Text:
-    return own or {k: v for k, v in base.items() if k in {"en", "zh"}}

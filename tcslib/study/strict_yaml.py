@@ -7,7 +7,9 @@ a tag makes an object, an unquoted date turns into a datetime, ``.nan`` into a n
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,13 @@ def clipped(text: str, most: int = 60) -> str:
     """A text somebody wrote, as a message shows it: on one line, printable, shortened."""
     text = "".join(c if c.isprintable() else " " for c in text[:most + 1])
     return text if len(text) <= most else text[:most] + "…"
+
+
+def meant(came: str, known: Iterable[str], otherwise: str, cutoff: float = 0.5,
+          show: Callable[[str], str] = str) -> str:
+    """Ask after the name that is nearest to what came, or say what to do where none is near."""
+    near = difflib.get_close_matches(came, list(known), 1, cutoff)
+    return f"Did you mean {show(near[0])}?" if near else otherwise
 
 
 def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Address, int]]:

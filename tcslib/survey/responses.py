@@ -107,8 +107,7 @@ def responses_from_frame(frame: pd.DataFrame, items: Questionnaire, *, weights: 
     _check_frame(frame, items, [c for c in (weights, strata, clusters, *(rake or {})) if c])
     if weights:
         check_weights(frame[weights].to_numpy(float), weights, range(1, n + 1), "frame")
-    design = Design(frame.index.to_numpy().astype(str),
-                    frame[weights].to_numpy(float) if weights else np.ones(n),
+    design = Design(frame.index.to_numpy().astype(str), frame[weights].to_numpy(float) if weights else np.ones(n),
                     frame[strata].to_numpy().astype(str) if strata else None,
                     frame[clusters].to_numpy().astype(str) if clusters else None)
     answers = frame[list(items)].astype(float)

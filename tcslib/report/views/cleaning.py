@@ -26,27 +26,18 @@ def source(context: Context, raw: Any) -> View:
 def ledger(context: Context, answers: Responses) -> View:
     """The cleaning ledger: every rule in order, records and cells it touched, records left."""
     words, book = context.words, answers.ledger
-    steps = book.groupby("rule", sort=False).agg(
-        rows=("rows", "sum"), cells=("cells", "sum"), left=("left", "last"),
-        detail=("detail", lambda d: list(d))).reset_index()
+    steps = book.groupby("rule", sort=False).agg(rows=("rows", "sum"), cells=("cells", "sum"), left=("left", "last"),
+                                                 detail=("detail", lambda d: list(d))).reset_index()
     out = int(book.loc[book["rule"].isin(_OUT), "rows"].sum())
-    columns = [Column(words("head.rule"), [words(f"rule.{r}") for r in steps["rule"]], "left"),
-               Column(words("head.detail"), [_detail(context, r, d) for r, d in
-                                             zip(steps["rule"], steps["detail"], strict=True)], "left"),
-               context.column("records_out", steps["rows"], "count"), context.column("cells", steps["cells"], "count"),
-               context.column("left", steps["left"], "count")]
+    details = [_detail(context, r, d) for r, d in zip(steps["rule"], steps["detail"], strict=True)]
+    columns = [context.column("rule", [words(f"rule.{r}") for r in steps["rule"]]), context.column("detail", details),
+               *context.columns(steps, "count", records_out="rows", cells="cells", left="left")]
     came, left = int(book["left"].iloc[0]), len(answers)
     blanks = {"out": words.number(out, 0), "came": words.number(came, 0), "left": words.number(left, 0)}
     shown: list[Any] = [
         Finding(words("cleaning.answer" if out else "cleaning.answer_none", **blanks), "answer"),
-        context.table(
-            "ledger",
-            book,
-            columns,
-            words("settings.ledger"),
-            blanks,
-            title=words("table.ledger.title" if out else "table.ledger.title_none", **blanks),
-        ),
+        context.table("ledger", book, columns, words("settings.ledger"), blanks,
+                      title=words("table.ledger.title" if out else "table.ledger.title_none", **blanks)),
     ]
     if answers.n < left:
         shown.append(Finding(words("cleaning.domain", n=words.number(answers.n, 0), left=blanks["left"],
@@ -59,7 +50,7 @@ def _detail(context: Context, rule: str, details: list[str]) -> str:
     words = context.words
     named = [d for d in details if d]
     if rule == "missing_code":
-        return words.listed([words(f"kind.{d}") if words.has(f"kind.{d}") else d for d in named])
+        return words.listed([words.known("kind", d) for d in named])
     if rule == "screened_out":
         return words.series(words("cleaning.kept", column=context.heading(column),
                                   values=words.parted(context.categories(column, allowed)))
@@ -67,8 +58,7 @@ def _detail(context: Context, rule: str, details: list[str]) -> str:
     if rule == "same_id":
         return words(f"same_id.{named[0]}")
     if rule == "masked":
-        return words.listed([words(f"mask.{m}") if words.has(f"mask.{m}") else m for m in
-                             dict.fromkeys(d.split(": ")[1] for d in named)])
+        return words.listed([words.known("mask", m) for m in dict.fromkeys(d.split(": ")[1] for d in named)])
     return words.listed(named) if len(named) <= 3 else words("cleaning.in_columns", count=len(named))
 
 
@@ -85,7 +75,7 @@ def missing(context: Context, answers: Responses) -> View:
         return View([Finding(words("cleaning.no_missing"))], {"missing": {"share": 0.0}})
     data = data[data.sum().sort_values(ascending=False).index]
     worst = data.sum(axis=1).idxmax()
-    names = [words(f"kind.{k}") if words.has(f"kind.{k}") else k for k in data.columns]
+    names = [words.known("kind", k) for k in data.columns]
 
     def paint(axes: Any, narrow: bool) -> None:
         from matplotlib.colors import LinearSegmentedColormap
@@ -103,24 +93,20 @@ def missing(context: Context, answers: Responses) -> View:
     blanks = {"share": words.share(total), "item": worst, "wording": context.wording(worst),
               "worst": words.share(float(data.sum(axis=1).max()))}
     figure = context.figure("missing", data.reset_index(names="item"), paint, 60 + 19 * len(items),
-                            words("figure.missing.alt", **blanks),
                             words("settings.domain_n", n=words.number(answers.n, 0)), blanks)
     return View([figure], {"missing": {"share": total, "items": data.sum(axis=1).to_dict()}})
 
 
 def flags(context: Context, answers: Responses) -> View:
     """Signs of careless answering: how many interviews carry each, and how many were left out for them."""
-    words, book = context.words, answers.ledger
+    words, book, rules = context.words, answers.ledger, context.study.params.cleaning
     found = book[book["rule"].str.startswith("flag_")]
     gone = int(book.loc[book["rule"] == "flags", "rows"].sum())
-    at = context.study.params.cleaning.exclude_at_flags
-    columns = [Column(words("head.sign"), [words(f"rule.{r}") for r in found["rule"]], "left"),
+    columns = [context.column("sign", [words(f"rule.{r}") for r in found["rule"]]),
                context.column("interviews", found["cells"], "count"),
-               Column(words("head.share"), [words.share(c / left) for c, left in
-                                            zip(found["cells"], found["left"], strict=True)])]
-    rules = context.study.params.cleaning
-    blanks = {"gone": words.number(gone, 0), "at": words.number(at, 0), "straight": words.share(rules.straight_share),
-              "speed": words.share(rules.speed_share)}
+               context.column("share", found["cells"] / found["left"], "share")]
+    blanks = {"gone": words.number(gone, 0), "at": words.number(rules.exclude_at_flags, 0),
+              "straight": words.share(rules.straight_share), "speed": words.share(rules.speed_share)}
     title = words("table.flags.title" if gone else "table.flags.title_none", **blanks)
     return View([context.table("flags", found[["rule", "cells", "left"]], columns, words("settings.flags", **blanks),
                                blanks, title=title)])
@@ -130,45 +116,33 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
     """The weighting ledger, the design effect of unequal weights and the effective n of the reported group."""
     words, table = context.words, weighed.table()
     deff, n_eff = kish(weighed.weights[answers.domain])
-    columns = [Column(words("head.step"), [words(f"weight_step.{s}") for s in table["step"]], "left"),
-               context.column("n", table["n"], "count"), context.column("sum", table["sum"], "count"),
-               context.column("smallest", table["low"], "score"), context.column("largest", table["high"], "score"),
-               context.column("deff", table["deff"], "coef"), context.column("n_eff", table["n_eff"], "count")]
+    columns = [context.column("step", [words(f"weight_step.{s}") for s in table["step"]]),
+               *context.columns(table, "count", "n", "sum"),
+               *context.columns(table, "score", smallest="low", largest="high"),
+               *context.columns(table, "coef", "deff"), *context.columns(table, "count", "n_eff")]
     design, stated = answers.design, context.study.params.design
-    drawn = (
-        words(
-            "cleaning.design",
-            strata=words.number(design.strata_count, 0),
-            units=words.number(design.units, 0),
-            df=words.number(design.df, 0),
-        )
-        if stated.strata or stated.clusters
-        else words("cleaning.design_plain" if design.sample in {"probability", "census"} else "cleaning.design_unknown")
-    )
+    if stated.strata or stated.clusters:
+        drawn = words("cleaning.design", strata=words.number(design.strata_count, 0),
+                      units=words.number(design.units, 0), df=words.number(design.df, 0))
+    else:
+        known = design.sample in {"probability", "census"}
+        drawn = words("cleaning.design_plain" if known else "cleaning.design_unknown")
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
               "design": words.sentences(drawn, words("cleaning.fpc") if stated.fpc else "")}
-    numbers = {
-        "n_eff": n_eff,
-        "design": design_numbers(answers),
-        "weighting": {"deff": deff, "steps": table.to_dict("records")},
-    }
-    equal = bool(np.isclose(deff, 1.0))
-    if equal and len(table) == 1:
+    numbers = {"n_eff": n_eff, "design": {"rows": len(answers), "units": design.units, "strata": design.strata_count,
+                                          "df": design.df, "sample": design.sample},
+               "weighting": {"deff": deff, "steps": table.to_dict("records")}}
+    if np.isclose(deff, 1.0) and len(table) == 1:
         return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
     plan = context.study.params.weighting
-    margins = [
-        words("settings.margin", column=context.named(column), shares=words.parted(
-            words("settings.margin_share", value=context.study.category(column, value), share=words.share(share))
-            for value, share in shares.items()))
-        for column, shares in plan.rake.items()
-    ]
+    margins = [words("settings.margin", column=context.named(column), shares=words.parted(
+        words("settings.margin_share", value=context.study.category(column, value), share=words.share(share))
+        for value, share in shares.items())) for column, shares in plan.rake.items()]
     settings = words("settings.weights", margins=words.listed(margins) or words("settings.no_rake"),
                      trim=words("settings.no_trim") if plan.trim is None else
                      words("settings.trim", times=words.number(plan.trim, 1)))
-    return View(
-        [Finding(words("cleaning.weights", **blanks)), context.table("weights", table, columns, settings, blanks)],
-        numbers,
-    )
+    return View([Finding(words("cleaning.weights", **blanks)),
+                 context.table("weights", table, columns, settings, blanks)], numbers)
 
 
 def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[str, Any]) -> View:
@@ -188,19 +162,10 @@ def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[
                          "population": [r["share"] for r in strata.values()],
                          "weighted": [weighed.weights[answers.design.strata == s].sum() / total for s in strata]})
     hidden = data["achieved"] < context.min_cell
-    named = context.categories(context.study.params.design.strata, data["stratum"])
-    columns = [context.column("stratum", named), context.column("planned", data["planned"], "count"),
-               Column(words("head.achieved"), [words("format.hidden") if h else words.number(v, 0) for v, h in
-                                               zip(data["achieved"], hidden, strict=True)]),
-               context.column("population_share", data["population"], "share"),
-               context.column("weighted_share", data["weighted"], "share")]
+    seen = [words("format.hidden") if h else words.number(v, 0) for v, h in zip(data["achieved"], hidden, strict=True)]
+    columns = [context.strata(data["stratum"]), *context.columns(data, "count", "planned"),
+               Column(words("head.achieved"), seen),
+               *context.columns(data, "share", population_share="population", weighted_share="weighted")]
     data.loc[hidden, "achieved"] = pd.NA
     return View([Finding(verdict), context.table("achieved", data, columns, words("settings.achieved"), blanks)],
                 {"achieved": data.to_dict("records")})
-
-
-def design_numbers(answers: Responses) -> dict[str, Any]:
-    """The ``design`` entry of ``results.json``."""
-    design = answers.design
-    return {"rows": len(answers), "units": design.units, "strata": design.strata_count, "df": design.df,
-            "sample": design.sample}

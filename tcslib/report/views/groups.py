@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,36 +27,29 @@ def hidden(n: np.ndarray, least: int) -> np.ndarray:
 def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.DataFrame]:
     words, table = context.words, found.table()
     hide, few = hidden(found.n, context.min_cell), found.n < context.study.params.report.min_base
-    own = (table["group"] == found.reference).to_numpy()
+    nobody, own = [False] * len(table), table["group"] == found.reference
 
-    def cells(values: Sequence[str], skip: np.ndarray) -> list[str]:
-        return [words("format.hidden") if h else DASH if s else v for v, h, s in zip(values, hide, skip, strict=True)]
+    def shown(column: Column, skip: Iterable[bool]) -> Column:
+        return Column(column.head, [words("format.hidden") if h else DASH if s else cell
+                                    for cell, h, s in zip(column.cells, hide, skip, strict=True)])
 
-    nobody = np.zeros(len(table), dtype=bool)
     marks = [words("format.few", group=g) if f and not h else g for g, f, h in
              zip(context.categories(found.column, table["group"]), few, hide, strict=True)]
     reference = context.study.category(found.column, found.reference) if found.reference else words("groups.rest")
     head = words(f"head.{name}") if words.has(f"head.{name}") else context.heading(found.column)
-    columns = [Column(head, marks, "left"),
-               Column(words("head.n"), cells([words.number(v, 0) for v in table["n"]], nobody)),
-               Column(words("head.score"), cells([words.number(v, 1) for v in table["estimate"]], nobody)),
-               Column(context.ci(), cells([words.interval(a, b, 1) for a, b in zip(table["low"], table["high"],
-                                                                                  strict=True)], nobody)),
-               Column(words("head.difference", reference=reference),
-                      cells([words.number(v, 1, True) for v in table["difference"]], own)),
-               Column(context.ci(), cells([words.interval(a, b, 1, True) for a, b in zip(
-                   table["difference_low"], table["difference_high"], strict=True)], own))]
+    differences = Column(words("head.difference", reference=reference),
+                         [words.number(v, 1, True) for v in table["difference"]])
+    scores = [*context.columns(table, "count", "n"), *context.columns(table, "score", score="estimate"),
+              context.interval_column(table, 1)]
+    columns = [Column(head, marks, "left"), *(shown(column, nobody) for column in scores),
+               shown(differences, own), shown(context.interval_column(table, 1, "difference", signed=True), own)]
     table.loc[hide, [c for c in table.columns if c not in {"group", "method", "df"}]] = np.nan
     blanks = {"construct": context.label(found.construct), "column": context.named(found.column)}
     settings = context.settings(found.inference, words(f"settings.{name}"),
                                 words("settings.hidden", cell=words.number(context.min_cell, 0)) if hide.any() else "")
-    title = words(f"table.{name}.{_verdict(table[~hide])}", **blanks)
+    clear = (table["difference_low"] > 0) | (table["difference_high"] < 0)          # by its own interval; not if hidden
+    title = words(f"table.{name}.{'title' if clear.any() else 'title_none'}", **blanks)
     return context.table(name, table.drop(columns="method"), columns, settings, blanks, title=title), table
-
-
-def _verdict(table: pd.DataFrame) -> str:
-    """Whether any difference is clear of zero, by its own interval."""
-    return "title" if ((table["difference_low"] > 0) | (table["difference_high"] < 0)).any() else "title_none"
 
 
 def segments(context: Context, found: Sequence[GroupScores]) -> View:

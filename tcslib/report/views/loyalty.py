@@ -11,6 +11,7 @@ from tcslib.loyalty.link import LoyaltyCurve
 from tcslib.loyalty.recommendation import Nps
 from tcslib.report.context import Context
 from tcslib.report.records import Column, Finding, View
+from tcslib.report.views.structure import scored
 
 
 def loyalty_score(context: Context, index: Index) -> View:
@@ -18,20 +19,13 @@ def loyalty_score(context: Context, index: Index) -> View:
     words, model = context.words, index.fit.model
     if not model.loyalty:
         return View([Finding(words("loyalty.no_construct"), "answer")], {"loyalty": {}})
-    row, parts = index.of(model.loyalty), index.formula(model.loyalty)
-    blanks = {"loyalty": context.label(model.loyalty), "score": words.number(row["estimate"], 1), "ci": context.ci(),
-              "interval": words.interval(row["low"], row["high"], 1), "se": words.number(row["se"], 2),
-              "se_fixed": words.number(row["se_fixed"], 2)}
-    columns = [Column(words("head.item"), parts["item"].tolist(), "left"),
-               Column(words("head.wording"), [context.wording(i) for i in parts["item"]], "left"),
-               Column(words("head.weight_share"), [words.number(v, 4) for v in parts["share"]]),
-               context.column("mean", parts["mean"], "coef"), context.column("score", parts["score"], "score")]
+    (said, numbers), parts = scored(context, index, model.loyalty), index.formula(model.loyalty)
+    blanks = {"loyalty": context.label(model.loyalty), **said}
+    columns = [*context.questions(parts["item"]), *context.columns(parts, "exact", weight_share="share"),
+               *context.columns(parts, "coef", "mean"), *context.columns(parts, "score", "score")]
     settings = context.settings(index.scores, context.estimation(index.fit))
-    numbers = {"loyalty": {"construct": model.loyalty, "score": row["estimate"], "se": row["se"],
-                           "se_fixed": row["se_fixed"], "low": row["low"], "high": row["high"],
-                           "outer_weights": dict(zip(parts["item"], parts["share"], strict=True))}}
     return View([Finding(words("loyalty.answer", **blanks), "answer"),
-                 context.table("loyalty", parts, columns, settings, blanks)], numbers)
+                 context.table("loyalty", parts, columns, settings, blanks)], {"loyalty": numbers})
 
 
 def recommendation(context: Context, found: Nps | None) -> View:
@@ -42,21 +36,17 @@ def recommendation(context: Context, found: Nps | None) -> View:
     from tcslib.report.plots import ACCENT, ALERT, INK, TINT, TINT_O
 
     table = found.table().set_index("statistic")
-    row = table.loc["nps"]
+    row, groups = table.loc["nps"], table["estimate"].iloc[1:]
     blanks = {"nps": words.number(row["estimate"], 0, True), "ci": context.ci(),
-              "interval": words.interval(row["low"], row["high"], 0, True),
-              **{k: words.share(table.loc[k, "estimate"]) for k in ("promoters", "passives", "detractors")}}
+              "interval": words.interval(row["low"], row["high"], 0, True), **groups.map(words.share)}
 
     def paint(axes: Any, narrow: bool) -> None:
-        p, d = 100 * table.loc["promoters", "estimate"], 100 * table.loc["detractors", "estimate"]
+        p, d = 100 * groups["promoters"], 100 * groups["detractors"]
         axes.barh([0], [-d], color=TINT_O, edgecolor=ALERT, height=0.55, linewidth=1)
         axes.barh([0], [p], color=TINT, edgecolor=ACCENT, height=0.55, linewidth=1)
-        axes.text(
-            -d, 0.40, words("figure.nps.detractors", share=blanks["detractors"]), ha="left", va="bottom", color=ALERT
-        )
-        axes.text(
-            p, 0.40, words("figure.nps.promoters", share=blanks["promoters"]), ha="right", va="bottom", color=ACCENT
-        )
+        for x, side, text, color in ((-d, "left", words("figure.nps.detractors", share=blanks["detractors"]), ALERT),
+                                     (p, "right", words("figure.nps.promoters", share=blanks["promoters"]), ACCENT)):
+            axes.text(x, 0.40, text, ha=side, va="bottom", color=color)
         axes.errorbar([row["estimate"]], [0], xerr=[[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]],
                       fmt="o", color=INK, elinewidth=2.4, capsize=5, capthick=2, markersize=6)
         axes.axvline(0, color=INK, linewidth=1)
@@ -64,37 +54,17 @@ def recommendation(context: Context, found: Nps | None) -> View:
                   fontweight="bold", color=INK)
         axes.set(yticks=[], ylim=(-0.75, 0.75), xlim=(min(-d, row["low"]) - 4, max(p, row["high"]) + 4))
 
-    columns = [
-        Column(words("head.statistic"), [words(f"nps.{s}") for s in table.index], "left"),
-        Column(words("head.estimate"), [blanks["nps"], *(words.share(v) for v in table["estimate"].iloc[1:])]),
-        Column(
-            context.ci(),
-            [
-                blanks["interval"],
-                *(
-                    words("format.interval", low=words.share(a), high=words.share(b))
-                    for a, b in zip(table["low"].iloc[1:], table["high"].iloc[1:], strict=True)
-                ),
-            ],
-        ),
-    ]
-    settings = context.settings(found.inference, words("settings.nps"))
-    figure = context.figure(
-        "nps", table.reset_index(), paint, (140, 150), words("figure.nps.alt", **blanks), settings, blanks
-    )
-    numbers = {
-        "nps": {
-            "item": found.item,
-            "score": row["estimate"],
-            "se": row["se"],
-            "low": row["low"],
-            "high": row["high"],
-            "n": row["n"],
-            **{k: table.loc[k, "estimate"] for k in ("promoters", "passives", "detractors")},
-        }
-    }
+    limits = [words("format.interval", low=words.share(a), high=words.share(b))
+              for a, b in zip(table["low"].iloc[1:], table["high"].iloc[1:], strict=True)]
+    columns = [context.column("statistic", [words(f"nps.{s}") for s in table.index]),
+               Column(words("head.estimate"), [blanks["nps"], *groups.map(words.share)]),
+               Column(context.ci(), [blanks["interval"], *limits])]
+    settings, data = context.settings(found.inference, words("settings.nps")), table.reset_index()
+    figure = context.figure("nps", data, paint, (140, 150), settings, blanks)
+    numbers = {"item": found.item, "score": row["estimate"],
+               **{key: row[key] for key in ("se", "low", "high", "n")}, **groups}
     return View([Finding(words("loyalty.nps", **blanks)), figure,
-                 context.table("nps", table.reset_index(), columns, settings, blanks, folded=True)], numbers)
+                 context.table("nps", data, columns, settings, blanks, folded=True)], {"nps": numbers})
 
 
 def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyalty: str) -> View:
@@ -127,11 +97,11 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
     cells = [[words("format.hidden")] * 3 if n < context.min_cell else
              [words.number(n, 0), words.number(e, 1), words.interval(a, b, 1)]
              for n, e, a, b in zip(table["n"], table["estimate"], table["low"], table["high"], strict=True)]
-    columns = [Column(words("head.band", name=context.label(satisfaction)),
-                      [words("format.band", low=words.number(a, 0), high=words.number(b, 0)) for a, b in
-                       zip(table["low_edge"], table["high_edge"], strict=True)], "left"),
-               *(Column(head, [c[i] for c in cells]) for i, head in
-                 enumerate((words("head.n"), words("head.mean_loyalty"), context.ci())))]
+    bands = [words("format.band", low=words.number(a, 0), high=words.number(b, 0))
+             for a, b in zip(table["low_edge"], table["high_edge"], strict=True)]
+    heads = words("head.n"), words("head.mean_loyalty"), context.ci()
+    columns = [Column(words("head.band", name=context.label(satisfaction)), bands, "left"),
+               *(Column(head, [c[i] for c in cells]) for i, head in enumerate(heads))]
     table.loc[table["n"] < context.min_cell, ["estimate", "se", "low", "high", "n"]] = np.nan
     blanks = {"slope": words.number(slope["estimate"], 1, True), "ci": context.ci(),
               "slope_interval": words.interval(slope["low"], slope["high"], 1, True),
@@ -139,8 +109,8 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
               "bend_interval": words.interval(bend["low"], bend["high"], 2, True), "loyalty": context.label(loyalty),
               "cell": words.number(context.min_cell, 0)}
     settings = context.settings(found.inference, words("settings.curve", **blanks))
-    figure = context.figure("curve", table, paint, (330, 290), words("figure.curve.alt", **blanks), settings, blanks)
-    figure = type(figure)(**{**vars(figure), "title": words(f"figure.curve.title_{verdict}", **blanks)})
+    figure = context.figure("curve", table, paint, (330, 290), settings, blanks,
+                            words(f"figure.curve.title_{verdict}", **blanks))
     numbers = {"loyalty_curve": {"terms": found.terms()[["term", "estimate", "se", "low", "high"]].to_dict("records"),
                                  "bands": table.drop(columns="method").to_dict("records")}}
     return View([Finding(words(f"loyalty.curve_{verdict}", **blanks)), figure,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tcslib.measurement.assess import Measurement
-from tcslib.report.context import Context
+from tcslib.report.context import Context, marked
 from tcslib.report.records import Column, Finding, View
 from tcslib.structure.fit import PlsFit
 
@@ -18,13 +18,10 @@ ALPHA_LEAST, AVE_LEAST, HTMT_MOST, LOADING_LEAST = 0.70, 0.50, 0.90, 0.708
 def items(context: Context, table: pd.DataFrame) -> View:
     """Item statistics: one row per question."""
     words = context.words
-    columns = [Column(words("head.item"), table["item"].tolist(), "left"),
-               Column(words("head.wording"), [context.wording(i) for i in table["item"]], "left"),
-               context.column("answers", table["n"], "count"), context.column("mean", table["mean"], "coef"),
-               context.interval_column(table), context.column("sd", table["sd"], "coef"),
-               context.column("floor", table["floor"], "share"), context.column("ceiling", table["ceiling"], "share"),
-               context.column("item_rest", table["item_rest"], "coef"),
-               context.column("alpha_without", table["alpha_without"], "coef")]
+    columns = [*context.questions(table["item"]), *context.columns(table, "count", answers="n"),
+               *context.columns(table, "coef", "mean"), context.interval_column(table),
+               *context.columns(table, "coef", "sd"), *context.columns(table, "share", "floor", "ceiling"),
+               *context.columns(table, "coef", "item_rest", "alpha_without")]
     high, low = table.loc[table["mean"].idxmax()], table.loc[table["mean"].idxmin()]
     blanks = {"high": context.wording(high["item"]), "high_mean": words.number(high["mean"], 1),
               "low": context.wording(low["item"]), "low_mean": words.number(low["mean"], 1)}
@@ -35,46 +32,30 @@ def items(context: Context, table: pd.DataFrame) -> View:
 def reliability(context: Context, measures: Measurement) -> View:
     """Reliability and separation of the constructs, with a caution for every limit that is passed."""
     words, table = context.words, measures.table()
-    flag = table["htmt_high"] > HTMT_MOST
-    columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
-               context.column("items", table["items"], "count"), context.column("alpha", table["alpha"], "coef"),
-               context.interval_column(table, low="alpha_low", high="alpha_high"),
-               context.column("rho_a", table["rho_a"], "coef"), context.column("rho_c", table["rho_c"], "coef"),
-               context.column("ave", table["ave"], "coef"),
-               Column(words("head.htmt_most"), [("▲ " if f else "") + words.number(v, 2) for v, f in
-                                                zip(table["htmt"], flag, strict=True)]),
-               Column(words("head.htmt_with"), [context.label(c) for c in table["htmt_with"]], "left"),
-               Column(context.ci(), [words.interval(a, b, 2) for a, b in
-                                     zip(table["htmt_low"], table["htmt_high"], strict=True)])]
+    htmt = marked([words.number(v, 2) for v in table["htmt"]], table["htmt_high"] > HTMT_MOST)
+    columns = [context.constructs(table["construct"]), *context.columns(table, "count", "items"),
+               *context.columns(table, "coef", "alpha"), context.interval_column(table, of="alpha"),
+               *context.columns(table, "coef", "rho_a", "rho_c", "ave"), Column(words("head.htmt_most"), htmt),
+               context.column("htmt_with", context.labels(table["htmt_with"])),
+               context.interval_column(table, of="htmt")]
     weak = table.loc[table["alpha"] < ALPHA_LEAST, "construct"]
     scales = int(table["alpha"].notna().sum())
     blanks = {"reliable": words.number(scales - len(weak), 0), "scales": words.number(scales, 0),
-              "weak": words.listed([context.label(c) for c in weak]), "limit": words.number(ALPHA_LEAST, 2)}
+              "weak": words.listed(context.labels(weak)), "limit": words.number(ALPHA_LEAST, 2)}
     title = words("table.reliability.title" if len(weak) else "table.reliability.title_all", **blanks)
-    settings = context.settings(
-        measures.inference,
-        words("settings.htmt_flag", limit=words.number(HTMT_MOST, 2)),
-        words(f"settings.alpha.{measures.alpha_kind}"),
-        words(f"settings.htmt.{measures.htmt_kind}"),
-        words("settings.single"),
-    )
-    shown: list[Any] = [
-        Finding(words("measurement.answer" if len(weak) else "measurement.answer_all", **blanks), "answer"),
-        context.table("reliability", table, columns, settings, blanks, title=title),
-    ]
-    shown += _overlaps(context, measures)
+    settings = context.settings(measures.inference, words("settings.htmt_flag", limit=words.number(HTMT_MOST, 2)),
+                                words(f"settings.alpha.{measures.alpha_kind}"),
+                                words(f"settings.htmt.{measures.htmt_kind}"), words("settings.single"))
+    shown = [Finding(words("measurement.answer" if len(weak) else "measurement.answer_all", **blanks), "answer"),
+             context.table("reliability", table, columns, settings, blanks, title=title),
+             *_overlaps(context, measures)]
     low_ave = table.loc[table["ave"] < AVE_LEAST, "construct"]
     if len(low_ave):
-        shown.append(Finding(words("measurement.low_ave", names=words.listed([context.label(c) for c in low_ave]))))
+        shown.append(Finding(words("measurement.low_ave", names=words.listed(context.labels(low_ave)))))
     weak_scales = [words("measurement.weak", names=blanks["weak"], limit=blanks["limit"])] if len(weak) else []
-    return View(
-        shown,
-        {
-            "warnings": weak_scales,
-            "htmt": measures.htmt_table()[["first", "second", "estimate", "low", "high"]].to_dict("records"),
-            "reliability": table.to_dict("records"),
-        },
-    )
+    pairs = measures.htmt_table()[["first", "second", "estimate", "low", "high"]]
+    return View(shown, {"warnings": weak_scales, "htmt": pairs.to_dict("records"),
+                        "reliability": table.to_dict("records")})
 
 
 def _overlaps(context: Context, measures: Measurement) -> list[Any]:
@@ -85,15 +66,14 @@ def _overlaps(context: Context, measures: Measurement) -> list[Any]:
     if len(over):
         first = over.iloc[0]
         out.append(Finding(words("measurement.overlap" if len(over) > 1 else "measurement.overlap_one",
-                                 count=words.number(len(over), 0),
-                                 first=context.label(first["first"]), second=context.label(first["second"]),
-                                 value=words.number(first["estimate"], 2),
+                                 count=words.number(len(over), 0), first=context.label(first["first"]),
+                                 second=context.label(first["second"]), value=words.number(first["estimate"], 2),
                                  interval=words.interval(first["low"], first["high"], 2),
                                  limit=words.number(HTMT_MOST, 2)), "caution"))
     named = [words("format.pair", first=context.label(a), second=context.label(b))
              for a, b in zip(pairs["first"], pairs["second"], strict=True)]
-    columns = [Column(words("head.pair"), named, "left"),
-               context.column("htmt", pairs["estimate"], "coef"), context.interval_column(pairs)]
+    columns = [context.column("pair", named), *context.columns(pairs, "coef", htmt="estimate"),
+               context.interval_column(pairs)]
     settings = context.settings(measures.inference, words(f"settings.htmt.{measures.htmt_kind}"))
     out.append(context.table("htmt", pairs, columns, settings, folded=True))
     return out
@@ -106,41 +86,28 @@ def loadings(context: Context, fit: PlsFit) -> View:
     words, table = context.words, fit.items("loadings")
     weights = fit.items("weights")
     weak = table[table["estimate"] < LOADING_LEAST]
-    where = np.arange(len(table)) + np.searchsorted(
-        np.cumsum([len(b) for b in fit.model.blocks]), np.arange(len(table)), side="right"
-    )
+    where = np.arange(len(table)) + np.searchsorted(np.cumsum([len(b) for b in fit.model.blocks]),
+                                                    np.arange(len(table)), side="right")
     heads = {c.name: where[block[0]] - 1 for c, block in zip(fit.model.constructs, fit.model.blocks, strict=True)}
 
     def paint(axes: Any, narrow: bool) -> None:
         axes.axvline(LOADING_LEAST, color=INK3, linewidth=1, linestyle=(0, (2, 3)))
         intervals(axes, table, where)
         axes.set_ylim(where[-1] + 0.8, -1.6)
-        axes.set_yticks([*where, *heads.values()],
-                        [*table["item"], *(context.label(c) for c in heads)])
+        axes.set_yticks([*where, *heads.values()], [*table["item"], *context.labels(heads)])
         for label in axes.get_yticklabels()[len(where):]:
             label.set(fontweight="bold", color=INK2)
         axes.set_xlim(np.floor(10 * min(table["low"].min(), 0.6)) / 10, 1.02)
 
     counts = {"weak": words.number(len(weak), 0), "items": words.number(len(table), 0),
               "limit": words.number(LOADING_LEAST, 3), "names": words.listed(weak["item"].tolist())}
-    title = "title" if len(weak) else "title_all"
-    figure = context.figure(
-        "loadings",
-        table,
-        paint,
-        40 + 17 * (len(table) + len(heads)),
-        words("figure.loadings.alt", **counts),
-        context.settings(fit.inference, context.estimation(fit)),
-        counts,
-    )
-    figure = type(figure)(**{**vars(figure), "title": words(f"figure.loadings.{title}", **counts)})
-    both = table.assign(weight=weights["estimate"], weight_low=weights["low"], weight_high=weights["high"])
-    columns = [Column(words("head.item"), table["item"].tolist(), "left"),
-               Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
-               context.column("loading", table["estimate"], "coef"), context.interval_column(table),
-               context.column("outer_weight", weights["estimate"], "coef"),
-               context.interval_column(weights)]
+    title = words(f"figure.loadings.{'title' if len(weak) else 'title_all'}", **counts)
     settings = context.settings(fit.inference, context.estimation(fit))
+    figure = context.figure("loadings", table, paint, 40 + 17 * (len(table) + len(heads)), settings, counts, title)
+    both = table.assign(weight=weights["estimate"], weight_low=weights["low"], weight_high=weights["high"])
+    columns = [context.column("item", table["item"]), context.constructs(table["construct"]),
+               *context.columns(table, "coef", loading="estimate"), context.interval_column(table),
+               *context.columns(weights, "coef", outer_weight="estimate"), context.interval_column(weights)]
     folded = context.table("loadings", both, columns, settings, folded=True)
     loose = [words("measurement.loose", names=counts["names"], limit=counts["limit"])] if len(weak) else []
     return View([figure, folded], {"warnings": loose})
@@ -150,9 +117,8 @@ def cross_check(context: Context, checked: pd.DataFrame) -> View:
     """Alpha of every multi-item construct by pingouin and by this library, unweighted and raw, side by side."""
     words = context.words
     widest = float((checked["pingouin"] - checked["tcslib"]).abs().max())
-    columns = [Column(words("head.construct"), [context.label(c) for c in checked["construct"]], "left"),
-               Column("pingouin", [words.number(v, 4) for v in checked["pingouin"]]),
-               Column("tcslib", [words.number(v, 4) for v in checked["tcslib"]])]
+    columns = [context.constructs(checked["construct"]),
+               *(Column(program, [words.number(v, 4) for v in checked[program]]) for program in ("pingouin", "tcslib"))]
     agree = "agree" if widest < 5e-7 else "differ"
     return View([Finding(words(f"measurement.check_{agree}", widest=f"{widest:.1g}")),
                  context.table("cross_check", checked, columns, words("settings.cross_check"), folded=True)])

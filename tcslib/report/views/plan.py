@@ -37,7 +37,7 @@ def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: 
         names.append("approach")
     values = {size.purpose: dict(size.steps) | {"n": size.n, "approach": size.approach} for size in (margin, change)}
     data = pd.DataFrame({"step": names, **{k: [v.get(s, np.nan) for s in names] for k, v in values.items()}})
-    columns = [Column(words("head.step"), [words(f"size_step.{s}") for s in names], "left")]
+    columns = [context.column("step", [words(f"size_step.{s}") for s in names])]
     for purpose, target in (("margin", plan.margin), ("change", plan.change)):
         columns.append(Column(words(f"head.for_{purpose}", points=words.number(target, 1)),
                               [context.cell(v, "count" if s in {"n", "approach"} else "score")
@@ -65,8 +65,8 @@ def precision(context: Context, n: int, plan: Any) -> View:
     grid = np.unique(np.round(np.geomspace(max(50, n / 5), n * 3, 60)).astype(int))
     frame = pd.DataFrame({"n": grid, "margin": [margin_of(g, plan.sd, deff=plan.deff) for g in grid],
                           "change": [change_seen(g, plan.sd, power=plan.power, deff=plan.deff) for g in grid]})
-    here = {k: f(n, plan.sd, deff=plan.deff, **extra) for k, f, extra in
-            (("margin", margin_of, {}), ("change", change_seen, {"power": plan.power}))}
+    here = {"margin": margin_of(n, plan.sd, deff=plan.deff),
+            "change": change_seen(n, plan.sd, power=plan.power, deff=plan.deff)}
 
     def paint(axes: Any, narrow: bool) -> None:
         for key, color in (("change", INK2), ("margin", ACCENT)):
@@ -81,9 +81,9 @@ def precision(context: Context, n: int, plan: Any) -> View:
 
     blanks = {"n": words.number(n, 0), "margin": words.number(here["margin"], 1),
               "change": words.number(here["change"], 1)}
-    return View([context.figure("precision", frame, paint, (250, 230), words("figure.precision.alt", **blanks),
-                                words("settings.plan_short", sd=words.number(plan.sd, 1),
-                                      deff=words.number(plan.deff, 2), power=words.share(plan.power)), blanks)])
+    settings = words("settings.plan_short", sd=words.number(plan.sd, 1), deff=words.number(plan.deff, 2),
+                     power=words.share(plan.power))
+    return View([context.figure("precision", frame, paint, (250, 230), settings, blanks)])
 
 
 def allocation(context: Context, plan: pd.DataFrame, rule: str) -> View:
@@ -91,9 +91,8 @@ def allocation(context: Context, plan: pd.DataFrame, rule: str) -> View:
     words = context.words
     if not len(plan):
         return View([Finding(words("plan.no_strata"))])
-    named = context.categories(context.study.params.design.strata, plan["stratum"])
-    columns = [context.column("stratum", named), context.column("population_size", plan["size"], "count"),
-               context.column("share", plan["share"], "share"), context.column("planned", plan["n"], "count")]
+    columns = [context.strata(plan["stratum"]), *context.columns(plan, "count", population_size="size"),
+               *context.columns(plan, "share", "share"), *context.columns(plan, "count", planned="n")]
     blanks = {"n": words.number(plan["n"].sum(), 0), "strata": words.number(len(plan), 0)}
     return View([context.table("allocation", plan, columns, words(f"settings.allocation.{rule}"), blanks)],
                 {"allocation": plan.to_dict("records")})

@@ -31,23 +31,19 @@ def paths(context: Context, fit: PlsFit) -> View:
     names = [f"{context.label(s)} → {context.label(t)}" for s, t in zip(table["source"], table["target"], strict=True)]
     clear = table[table["reading"] != "unclear"]
     into = clear[clear["target"] == fit.model.target].sort_values("estimate", ascending=False)
-    drivers = words.listed(
-        [words("format.named", name=context.label(r["source"]), value=words.number(r["estimate"], 2))
-         for _, r in into.iterrows()]
-    )
-
+    drivers = words.listed([words("format.named", name=context.label(r["source"]), value=words.number(r["estimate"], 2))
+                            for _, r in into.iterrows()])
     blanks = {"clear": words.number(len(clear), 0), "paths": words.number(len(table), 0), "drivers": drivers,
               "target": context.label(fit.model.target), "ci": context.ci()}
     settings = context.settings(fit.inference, context.estimation(fit))
-    columns = [Column(words("head.path"), names, "left"), context.column("coefficient", table["estimate"], "coef"),
-               context.interval_column(table), context.column("f2", table["f2"], "coef"),
-               Column(words("head.reading"), [words(f"reading.{r}") for r in table["reading"]], "left")]
+    columns = [context.column("path", names), *context.columns(table, "coef", coefficient="estimate"),
+               context.interval_column(table), *context.columns(table, "coef", "f2"),
+               context.column("reading", [words(f"reading.{r}") for r in table["reading"]])]
     answer = Finding(words("structure.answer" if len(into) else "structure.answer_none", **blanks), "answer")
     records = table.rename(columns={"method": "interval"})[["source", "target", "estimate", "se", "low", "high", "f2"]]
     listed = context.table("paths", table, columns, words.sentences(
         words("settings.reading"), words.clauses([settings, _model(context, fit.model)])), blanks)
-    return View([answer, *diagram(context, fit).shown, listed],
-                {"paths": records.to_dict("records")})
+    return View([answer, *diagram(context, fit).shown, listed], {"paths": records.to_dict("records")})
 
 
 def _model(context: Context, model: Model) -> str:
@@ -56,8 +52,8 @@ def _model(context: Context, model: Model) -> str:
     if not model.title:
         return words("settings.model_own")
     title, status, source = (context.study.words(text) for text in (model.title, model.status, model.source))
-    blanks = {"name": title, "status": status, "source": source}
-    return words("settings.model_adapted", **blanks) if model.adapted else words("settings.model_preset", **blanks)
+    return words("settings.model_adapted" if model.adapted else "settings.model_preset", name=title, status=status,
+                 source=source)
 
 
 def diagram(context: Context, fit: PlsFit) -> View:
@@ -90,51 +86,42 @@ def diagram(context: Context, fit: PlsFit) -> View:
 def explained(context: Context, fit: PlsFit) -> View:
     """Share of variance explained, and total effects on the target."""
     words, table = context.words, fit.r2()
-    columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
-               context.column("r2", table["estimate"], "coef"), context.interval_column(table)]
+    columns = [context.constructs(table["construct"]), *context.columns(table, "coef", r2="estimate"),
+               context.interval_column(table)]
     target = table.set_index("construct").loc[fit.model.target] if fit.model.target in set(table["construct"]) else None
     blanks = {"target": context.label(fit.model.target),
               "share": words.share(target["estimate"]) if target is not None else words.number(None)}
     settings = context.settings(fit.inference, context.estimation(fit))
     total = fit.total_effects(fit.model.target)
-    effect_columns = [Column(words("head.construct"), [context.label(c) for c in total["source"]], "left"),
-                      context.column("total_effect", total["estimate"], "coef"), context.interval_column(total)]
+    effect_columns = [context.constructs(total["source"]), *context.columns(total, "coef", total_effect="estimate"),
+                      context.interval_column(total)]
     return View([context.table("r2", table, columns, settings, blanks),
                  context.table("total_effects", total, effect_columns, settings, blanks, folded=True)],
                 {"r2": dict(zip(table["construct"], table["estimate"], strict=True)),
                  "total_effects": total[["source", "target", "estimate", "se", "low", "high"]].to_dict("records")})
 
 
+def scored(context: Context, index: Index, construct: str, *more: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """A construct's score with its interval and both standard errors: as print, and as numbers with its formula."""
+    words, row, parts = context.words, index.of(construct), index.formula(construct)
+    said = {"score": words.number(row["estimate"], 1), "ci": context.ci(),
+            "interval": words.interval(row["low"], row["high"], 1), "se": words.number(row["se"], 2),
+            "se_fixed": words.number(row["se_fixed"], 2)}
+    return said, {"construct": construct, "score": row["estimate"],
+                  **{key: row[key] for key in ("se", "se_fixed", "low", "high", *more)},
+                  "outer_weights": dict(zip(parts["item"], parts["share"], strict=True))}
+
+
 def index_score(context: Context, index: Index) -> View:
     """The index with its interval, the formula a reader can recompute, and every construct's score."""
-    words, model = context.words, index.fit.model
-    row, parts = index.of(model.target), index.formula(model.target)
-    target = context.label(model.target)
-    columns = [Column(words("head.item"), parts["item"].tolist(), "left"),
-               Column(words("head.wording"), [context.wording(i) for i in parts["item"]], "left"),
-               Column(words("head.weight_share"), [words.number(v, 4) for v in parts["share"]]),
-               Column(words("head.mean"), [words.number(v, 4) for v in parts["mean"]]),
-               Column(words("head.score"), [words.number(v, 2) for v in parts["score"]])]
+    words, target = context.words, index.fit.model.target
+    (said, numbers), parts = scored(context, index, target, "n", "n_eff", "df"), index.formula(target)
+    columns = [*context.questions(parts["item"]), *context.columns(parts, "exact", weight_share="share", mean="mean"),
+               *context.columns(parts, "coef", "score")]
     sum_text = " + ".join(f"{s:.4f} × {v:.2f}" for s, v in zip(parts["share"], parts["score"], strict=True))
-    blanks = {"target": target, "score": words.number(row["estimate"], 1), "ci": context.ci(),
-              "interval": words.interval(row["low"], row["high"], 1), "sum": sum_text,
-              "se": words.number(row["se"], 2), "se_fixed": words.number(row["se_fixed"], 2)}
-    numbers = {
-        "index": {
-            "construct": model.target,
-            "score": row["estimate"],
-            "se": row["se"],
-            "se_fixed": row["se_fixed"],
-            "low": row["low"],
-            "high": row["high"],
-            "n": row["n"],
-            "n_eff": row["n_eff"],
-            "df": row["df"],
-            "outer_weights": dict(zip(parts["item"], parts["share"], strict=True)),
-        }
-    }
-    return View([Finding(words("structure.index", **blanks)),
-                 context.table("formula", parts, columns, words("settings.formula", **blanks), blanks)], numbers)
+    blanks = {"target": context.label(target), "sum": sum_text, **said}
+    return View([Finding(words("structure.index", **blanks)), context.table(
+        "formula", parts, columns, words("settings.formula", **blanks), blanks)], {"index": numbers})
 
 
 def scores(context: Context, index: Index, median: Inference) -> View:
@@ -144,9 +131,8 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     words, table = context.words, index.table()
     target = index.fit.model.target
     order = table.sort_values("estimate", ascending=False, ignore_index=True)
-    columns = [Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
-               context.column("score", table["estimate"], "score"), context.interval_column(table, 1),
-               context.column("se", table["se"], "coef"), context.column("se_fixed", table["se_fixed"], "coef")]
+    columns = [context.constructs(table["construct"]), *context.columns(table, "score", score="estimate"),
+               context.interval_column(table, 1), *context.columns(table, "coef", "se", "se_fixed")]
     settings = context.settings(index.scores, context.estimation(index.fit), words("settings.two_se"))
 
     def paint(axes: Any, narrow: bool) -> None:
@@ -155,16 +141,10 @@ def scores(context: Context, index: Index, median: Inference) -> View:
             rows = ((order["construct"] == target) == own).to_numpy()
             intervals(axes, order[rows], y[rows], color=color)
         for at, (_, row) in zip(y, order.iterrows(), strict=True):
-            axes.annotate(
-                words.number(row["estimate"], 1),
-                (row["high"], at),
-                xytext=(8, 0),
-                va="center",
-                textcoords="offset points",
-                color=INK,
-                fontweight="bold" if row["construct"] == target else 400,
-            )
-        axes.set_yticks(y, [context.label(c) for c in order["construct"]])
+            axes.annotate(words.number(row["estimate"], 1), (row["high"], at), xytext=(8, 0), va="center",
+                          textcoords="offset points", color=INK,
+                          fontweight="bold" if row["construct"] == target else 400)
+        axes.set_yticks(y, context.labels(order["construct"]))
         low = max(0, 10 * np.floor((order["low"].min() - 4) / 10))
         axes.set(ylim=(len(order) - 0.5, -0.5), xlim=(low, min(100, order["high"].max() + 8)),
                  xlabel=words("figure.scores.x", low=words.number(low, 0)))
@@ -178,8 +158,7 @@ def scores(context: Context, index: Index, median: Inference) -> View:
                      interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
     values = words.series(words("figure.scores.point", name=context.label(r["construct"]), value=words.number(
         r["estimate"], 1), interval=words.interval(r["low"], r["high"], 1)) for _, r in order.iterrows())
-    alt = words("figure.scores.alt", **blanks, values=values)
-    figure = context.figure("scores", order, paint, 50 + 30 * len(order), alt, settings, blanks)
+    figure = context.figure("scores", order, paint, 50 + 30 * len(order), settings, blanks | {"values": values})
     return View([figure, context.table("scores", table, columns, settings, blanks), Finding(sentence)],
                 {"median": {k: middle[k] for k in ("estimate", "se", "low", "high")},
                  "scores": table[["construct", "estimate", "se", "se_fixed", "low", "high"]].to_dict("records")})
@@ -191,23 +170,16 @@ def priorities(context: Context, found: PriorityMap) -> View:
     if not len(table):
         return View([Finding(words("structure.no_drivers", target=context.label(found.target)))], {"priorities": []})
     first = found.priorities()
-    names = [context.label(c) for c in first["construct"]]
+    names = context.labels(first["construct"])
     blanks = {"names": words.listed(names), "first": names[0] if names else words("settings.none"),
               "target": context.label(found.target), "rise": words.number(RISE, 0), "ci": context.ci()}
-    columns = [
-        Column(words("head.construct"), [context.label(c) for c in table["construct"]], "left"),
-        context.column("score", table["performance"], "score"),
-        context.interval_column(table, 1, "performance_low", "performance_high"),
-        Column(words("head.gain", rise=blanks["rise"]), [words.number(v, 1, signed=True) for v in table["gain"]]),
-        context.interval_column(table, 1, "gain_low", "gain_high", signed=True),
-        Column(
-            words("head.certainty" if found.more_than_first else "head.same_place"),
-            [
-                words.share(c) if lever else words("structure.no_lever")
-                for c, lever in zip(table["certainty"], table["lever"], strict=True)
-            ],
-        ),
-    ]
+    certain = [words.share(c) if lever else words("structure.no_lever")
+               for c, lever in zip(table["certainty"], table["lever"], strict=True)]
+    columns = [context.constructs(table["construct"]), *context.columns(table, "score", score="performance"),
+               context.interval_column(table, 1, "performance"),
+               Column(words("head.gain", rise=blanks["rise"]), [words.number(v, 1, True) for v in table["gain"]]),
+               context.interval_column(table, 1, "gain", signed=True),
+               Column(words("head.certainty" if found.more_than_first else "head.same_place"), certain)]
     settings = context.settings(found.inference, context.estimation(found.index.fit), words("settings.gain", **blanks))
     shown: list[Any] = [_map(context, table, first, settings, blanks),
                         context.table("priorities", table, columns, settings, blanks, folded=True)]
@@ -249,7 +221,6 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
                           fontweight="bold" if own else 400,
                           bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75})
 
-    alt = words("figure.priorities.alt", **blanks, values=words.series(
-        words("figure.priorities.point", name=context.label(r["construct"]), score=words.number(r["performance"], 1),
-              gain=words.number(r["gain"], 1, True)) for _, r in table.iterrows()))
-    return context.figure("priorities", table, paint, (400, 380), alt, settings, blanks)
+    values = words.series(words("figure.priorities.point", name=context.label(r["construct"]), score=words.number(
+        r["performance"], 1), gain=words.number(r["gain"], 1, True)) for _, r in table.iterrows())
+    return context.figure("priorities", table, paint, (400, 380), settings, blanks | {"values": values})

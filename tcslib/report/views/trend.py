@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tcslib.compare.waves import CHANGE, Trend
-from tcslib.report.context import Context
+from tcslib.report.context import Context, marked
 from tcslib.report.records import Column, Figure, Finding, Table, View
 
 MOST_WAVES = 12
@@ -28,8 +28,9 @@ def trend(context: Context, found: Trend | None) -> View:
     blanks = {"target": target, "previous": periods[-2], "base": words.wave(found.base), **_said(context, now),
               "now": words.number(now["estimate"], 1), "before": words.number(table["estimate"].iloc[-2], 1)}
     asked = found.compared(found.target)
+    replicates = found.found[-1].replicates
     drawn = (words("settings.trend", base=blanks["base"]), words(f"settings.overlap.{found.overlap}"),
-             _draws(context, found))
+             words("settings.together", count=words.number(replicates.count, 0), seed=replicates.seed))
     settings = context.settings(None, words("settings.compared", count=words.number(len(asked), 0)), *drawn)
     short = context.settings(None, *drawn)
     own = words.number(found.own, 1)
@@ -71,11 +72,6 @@ def _said(context: Context, row: Mapping[str, Any]) -> dict[str, str]:
     return {"change": words.number(row["change"], 1, True), "points": words.number(abs(row["change"]), 1),
             "interval": words.interval(row["change_low"], row["change_high"], 1, True), "ci": context.ci(),
             "detectable": words.number(row["detectable"], 1)}
-
-
-def _draws(context: Context, found: Trend) -> str:
-    words, replicates = context.words, found.found[-1].replicates
-    return words("settings.together", count=words.number(replicates.count, 0), seed=replicates.seed)
 
 
 def _cautions(context: Context, found: Trend, marks: list[list[tuple[str, str]]]) -> list[Finding]:
@@ -121,12 +117,9 @@ def _figure(context: Context, found: Trend, table: pd.DataFrame, marks: list[lis
         axes.set(xlim=(-0.5, len(x) - 0.5), ylim=(low, float(np.nanmax(shown["high"])) + 0.3 * room), xlabel="")
         name_y(axes, words("figure.trend.y", low=words.number(low, 0)), words.language)
 
-    values = words.series(
-        words("summary.strip", name=words.wave(r["wave"]), value=words.number(r["estimate"], 1),
-              interval=words.interval(r["low"], r["high"], 1)) for _, r in shown.iterrows())
-    figure = context.figure("trend", table, paint, (250, 240), words("figure.trend.alt", **blanks, values=values),
-                            settings, blanks | {"title": words(f"trend.title_{kind}", **blanks)})
-    return figure
+    said = {"values": context.values(map(words.wave, shown["wave"]), shown),
+            "title": words(f"trend.title_{kind}", **blanks)}
+    return context.figure("trend", table, paint, (250, 240), settings, blanks | said)
 
 
 def _change_columns(context: Context, table: pd.DataFrame, decimals: Sequence[int] | int = 1) -> list[Column]:
@@ -142,9 +135,8 @@ def _waves(context: Context, found: Trend, table: pd.DataFrame, marks: list[list
            blanks: dict[str, str]) -> Table:
     words = context.words
     flagged = table.assign(marked=[bool(m) for m in marks])
-    columns = [Column(words("head.wave"), [("▲ " if m else "") + words.wave(w) for w, m in
-                                           zip(table["wave"], flagged["marked"], strict=True)], "left"),
-               context.column("n", table["n"], "count"), context.column("score", table["estimate"], "score"),
+    columns = [context.column("wave", marked(map(words.wave, table["wave"]), flagged["marked"])),
+               *context.columns(table, "count", "n"), *context.columns(table, "score", score="estimate"),
                context.interval_column(table, 1), *_change_columns(context, table)]
     note = words("settings.marked") if flagged["marked"].any() else ""
     return context.table("trend", flagged, columns, words.clauses([note, settings]), blanks)
@@ -153,7 +145,7 @@ def _waves(context: Context, found: Trend, table: pd.DataFrame, marks: list[list
 def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str, str]) -> Table:
     """All constructs, and the net promoter score where it was asked: then, now, change."""
     words, table = context.words, found.latest()
-    names = [context.label(c) for c in table["construct"]]
+    names = context.labels(table["construct"])
     whole = [1] * len(table)
     if "nps" in found.found[-1].estimate:
         nps = found.over_time("nps")
@@ -162,8 +154,7 @@ def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str,
         table = pd.concat([table, pd.DataFrame([row | nps.iloc[-1][list(CHANGE)].to_dict()])], ignore_index=True)
         names.append(words("nps.nps"))
     flags = [bool(found.marks(c, len(found.found) - 1)) if c in found.constructs else False for c in table["construct"]]
-    columns = [Column(words("head.construct"), [("▲ " if f else "") + n for n, f in zip(names, flags, strict=True)],
-                      "left"),
+    columns = [context.column("construct", marked(names, flags)),
                *(Column(words.wave(found.periods[at]), [words.number(v, d) for v, d in
                                                         zip(table[name], whole, strict=True)])
                  for at, name in ((-2, "before"), (-1, "now"))), *_change_columns(context, table, whole)]
@@ -176,9 +167,9 @@ def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str,
 
 def _items(context: Context, found: Trend, settings: str, blanks: dict[str, str]) -> Table:
     words, table = context.words, found.latest_items()
-    marked = {q.names[-1] for q in found.questions if q.marks[-1]}
-    columns = [Column(words("head.item"), [("▲ " if i in marked else "") + i for i in table["item"]], "left"),
-               Column(words("head.wording"), [context.wording(i) for i in table["item"]], "left"),
+    changed = {q.names[-1] for q in found.questions if q.marks[-1]}
+    columns = [context.column("item", marked(table["item"], table["item"].isin(changed))),
+               context.column("wording", map(context.wording, table["item"])),
                Column(words.wave(found.periods[-2]), [words.number(v, 2) for v in table["before"]]),
                Column(words.wave(found.periods[-1]), [words.number(v, 2) for v in table["now"]]),
                *_change_columns(context, table, 2)]
