@@ -204,6 +204,8 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
     else:
         drawn_how = words("summary.no_design")
     caveats = list(results.get("warnings", []))
+    if marks := context.study.unconfirmed:
+        caveats.insert(0, words("summary.unconfirmed", count=words.number(len(marks), 0)))
     if p.sample in {"quota", "opt_in"}:
         drawn_how = words(f"summary.model_based.{p.sample}")
     return [(words("summary.design"), drawn_how), (words("summary.response"), came),

@@ -61,6 +61,7 @@ def _run(path: str, out: Path | None, language: str = "") -> None:
     if done is None:          # a report that stands was made of columns that were there
         _check_columns(study)
     print(f"{study.title}, {study.params.wave}", file=sys.stderr, flush=True)
+    _note_unconfirmed(study)
     done = done or run_study(study, out, lambda line: print(line, file=sys.stderr, flush=True))
     for dropped in done.dropped:
         print(f"  left out of the page: {dropped}", file=sys.stderr)
@@ -115,10 +116,18 @@ def check(study: StudyName, show: Annotated[bool, typer.Option(
 
         print(*shown(found), sep="\n")
     print(f"{found.name}: no faults found.", file=sys.stderr if show else sys.stdout)
+    _note_unconfirmed(found)
     try:
         earlier_runs(found, found.root)
     except InputRefused as error:          # no fault of the study, and told before the run would tell it
         print(f"note: {error}", file=sys.stderr)
+
+
+def _note_unconfirmed(study: Study) -> None:
+    if marks := study.unconfirmed:
+        more = f" and {len(marks) - 5} more" if len(marks) > 5 else ""
+        print(f"note: {len(marks)} assumptions are not confirmed yet ({', '.join(marks[:5])}{more}). Correct them where "
+              'need be, and delete "please confirm" there.', file=sys.stderr)
 
 
 @app.command()

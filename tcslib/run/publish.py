@@ -158,6 +158,9 @@ def changes(context: Context, before: Path, found: Mapping[str, Any], made_of: M
         out.append(words("provenance.change.software", names=words.parted(few)))
     if names := changed_keys(old.get("waves", {}), made_of["waves"]):
         out.append(words("provenance.change.waves", names=words.parted(map(words.wave, names))))
+    if old.get("unconfirmed", 0) != made_of["unconfirmed"]:
+        out.append(words("provenance.change.unconfirmed", before=words.number(old.get("unconfirmed", 0), 0),
+                         after=words.number(made_of["unconfirmed"], 0)))
     if old["platform"] != made_of["platform"]:
         out.append(words("provenance.change.other"))
     was, now = read_json(before / "results.json")["index"]["score"], found["index"]["score"]

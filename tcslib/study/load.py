@@ -18,7 +18,7 @@ from tcslib.study.models import Model
 from tcslib.study.params import Section, StudyParams
 from tcslib.study.questionnaire import Item, Questionnaire
 from tcslib.study.resolve import asked, resolve_model, resolve_questionnaire
-from tcslib.study.strict_yaml import Address, clipped, dotted, meant, read_yaml
+from tcslib.study.strict_yaml import Address, clipped, dotted, meant, read_yaml, unconfirmed
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Study:
     path: str
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
     lines: Mapping[str, int] = field(default_factory=dict, repr=False)
+    unconfirmed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -143,7 +144,9 @@ def load(path: str | Path, language: str = "") -> Study:
     refuse_all(faults)
     assert model is not None
     return Study(params, model, questionnaire, root, shown, {dotted(a): f for a, f in origins.items()},
-                 {dotted(a): n for a, n in lines.items()})
+                 {dotted(a): n for a, n in lines.items()},
+                 tuple(mark for name in sorted({shown, *origins.values()}) if (root / name).is_file()
+                       for mark in unconfirmed(root / name, name)))
 
 
 _PLACEHOLDERS = {"client": "x", "wave": "2026", "model": {}, "data": {"file": "x"}}

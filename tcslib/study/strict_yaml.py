@@ -89,6 +89,15 @@ def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Address, int
     return value, builder.lines
 
 
+_UNCONFIRMED = re.compile(r"#.*?(?<![\"“])(?:please confirm|请确认)")
+
+
+def unconfirmed(path: Path, shown: str) -> list[str]:
+    """Places of comments that ask for a confirmation nobody has given yet: a proposal leaves such marks."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return [f"{shown}:{number}" for number, line in enumerate(lines, 1) if _UNCONFIRMED.search(line)]
+
+
 def _at_most(faults: list[InputRefused], shown: str) -> list[InputRefused]:
     """The first faults; how many more there are, when they are too many to read."""
     if len(faults) <= MAX_FAULTS:
