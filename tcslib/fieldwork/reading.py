@@ -100,12 +100,10 @@ def read(study: Study) -> RawAnswers:
 def numeric_columns(study: Study) -> dict[str, Role]:
     """The columns used as numbers, and what the numbers are."""
     out: dict[str, Role] = dict.fromkeys(item_names(study), "item")
-    params = study.params
-    if params.cleaning.duration:
-        out.setdefault(params.cleaning.duration, "duration")
-    for column in (params.design.weights, params.design.fpc):
-        if column:
-            out.setdefault(column, "weight")
+    out.setdefault(study.params.cleaning.duration, "duration")
+    out.setdefault(study.params.design.weights, "weight")
+    out.setdefault(study.params.design.fpc, "weight")
+    out.pop("", None)          # of what the study does not name
     return out
 
 

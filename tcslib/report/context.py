@@ -107,6 +107,11 @@ class Context:
         """The columns that name items and give their wording."""
         return [self.column("item", items), self.column("wording", map(self.wording, items))]
 
+    def hidden(self, column: Column, small: Iterable[bool]) -> Column:
+        """The column without the cells of groups too small to show."""
+        return Column(column.head, [self.words("format.hidden") if hide else cell
+                                    for cell, hide in zip(column.cells, small, strict=True)])
+
     def interval_column(self, frame: pd.DataFrame, decimals: int = 2, of: str = "", signed: bool = False) -> Column:
         """Intervals from ``<of>_low`` to ``<of>_high``, headed by what they are for this kind of sample."""
         limits = (frame[f"{of}_{end}" if of else end] for end in ("low", "high"))

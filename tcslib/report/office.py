@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +19,58 @@ def write_tables(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
 
     Text is written as text, whatever it begins with: no cell becomes a formula or a link.
     """
-    book = _book(path)
-    bold, wrap = book.add_format({"bold": True}), book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
-    used: set[str] = {"history"}          # a name the spreadsheet keeps for itself
-    for name, table in tables.items():
-        sheet = book.add_worksheet(_sheet_name(name, used))
-        _write(sheet, 0, 0, table["title"], bold)
-        sheet.freeze_panes(0, 1)
-        sheet.set_column(0, 0, 28)
-        sheet.set_column(1, 40, 14)
-        blocks = [(table["columns"], table["rows"])]
-        if printed := table.get("print"):
-            blocks.insert(0, ([c[0] for c in printed], list(zip(*(c[1:] for c in printed), strict=True))))
-        row = 2
-        for heads, rows in blocks:
-            for down, values in enumerate([heads, *rows]):
-                for at, value in enumerate(values):
-                    _write(sheet, row + down, at, value, None if down else wrap)
-            row += len(rows) + 2
-    if not tables:
-        book.add_worksheet("empty")
-    book.close()
-    _rezip(path)
+    with _book(path) as book:
+        head = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+        bold, used = book.add_format({"bold": True}), {"history"}          # a name the spreadsheet keeps for itself
+        for name, table in tables.items():
+            sheet = book.add_worksheet(_sheet_name(name, used))
+            _write(sheet, 0, 0, table["title"], bold)
+            sheet.freeze_panes(0, 1)
+            sheet.set_column(0, 0, 28)
+            sheet.set_column(1, 40, 14)
+            blocks = [(table["columns"], table["rows"])]
+            if printed := table.get("print"):
+                blocks.insert(0, ([c[0] for c in printed], list(zip(*(c[1:] for c in printed), strict=True))))
+            row = 2
+            for heads, rows in blocks:
+                _block(sheet, row, heads, rows, head)
+                row += len(rows) + 2
+        if not tables:
+            book.add_worksheet("empty")
 
 
 def write_sheets(path: Path, sheets: Mapping[str, Any]) -> None:
     """Frames as sheets, column names in the first row, ready to be read back; text is text here too."""
-    book = _book(path)
-    bold = book.add_format({"bold": True})
-    for name, frame in sheets.items():
-        sheet = book.add_worksheet(name)
-        sheet.freeze_panes(1, 1)
-        for at, column in enumerate(frame):
-            _write(sheet, 0, at, str(column), bold)
-            for down, value in enumerate(frame[column].tolist(), 1):
-                _write(sheet, down, at, value)
-    book.close()
-    _rezip(path)
+    with _book(path) as book:
+        bold = book.add_format({"bold": True})
+        for name, frame in sheets.items():
+            sheet = book.add_worksheet(name)
+            sheet.freeze_panes(1, 1)
+            _block(sheet, 0, map(str, frame), zip(*(frame[c].tolist() for c in frame), strict=True), bold)
 
 
-def _book(path: Path) -> Any:
+@contextmanager
+def _book(path: Path) -> Iterator[Any]:
+    """A workbook to write in; at the end its archive is made again with fixed times: equal content is equal bytes."""
     import xlsxwriter
 
     book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False,
                                            "strings_to_numbers": False, "nan_inf_to_errors": False})
     book.set_properties({"created": _FIXED})
-    return book
+    yield book
+    book.close()
+    with zipfile.ZipFile(path) as old:
+        parts = [(name, old.read(name)) for name in old.namelist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in parts:
+            new.writestr(zipfile.ZipInfo(name, _FIXED.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
+
+
+def _block(sheet: Any, row: int, heads: Iterable[Any], rows: Iterable[Iterable[Any]], style: Any) -> None:
+    """Heads in this row, rows of values below."""
+    for down, values in enumerate([heads, *rows]):
+        for at, value in enumerate(values):
+            _write(sheet, row + down, at, value, None if down else style)
 
 
 def _write(sheet: Any, row: int, at: int, value: Any, style: Any = None) -> None:
@@ -82,12 +89,3 @@ def _sheet_name(name: str, used: set[str]) -> str:
         out, number = f"{base[:28]}_{number}", number + 1
     used.add(out.lower())
     return out
-
-
-def _rezip(path: Path) -> None:
-    """The archive again with fixed times, so that equal content is equal bytes."""
-    with zipfile.ZipFile(path) as old:
-        parts = [(name, old.read(name)) for name in old.namelist()]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
-        for name, content in parts:
-            new.writestr(zipfile.ZipInfo(name, _FIXED.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)

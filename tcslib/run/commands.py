@@ -13,10 +13,6 @@ RunName = Annotated[str, typer.Argument(help="<client>/<wave> for its latest ver
 Out = Annotated[Path | None, typer.Option(help="folder for processed data and reports instead of the project's")]
 
 
-def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 @app.command(name="list")
 def list_(client: Annotated[str, typer.Argument(help="only this client's")] = "", out: Out = None) -> None:
     """List every run with its latest version."""
@@ -56,7 +52,7 @@ def verify(run: RunName, rerun: Annotated[bool, typer.Option(
     from tcslib.run.runs import find_run
     from tcslib.run.verify import verify as verify_run
 
-    sound, lines = verify_run(find_run(run, out), rerun, _progress)
+    sound, lines = verify_run(find_run(run, out), rerun, lambda line: print(line, file=sys.stderr, flush=True))
     print(*lines, sep="\n")
     raise typer.Exit(0 if sound else 1)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tcslib.fieldwork.source import listed
 from tcslib.run.manifest import changed_keys
 from tcslib.run.runs import Run, aligned
 from tcslib.study.strict_yaml import clipped
@@ -163,7 +164,7 @@ def diff(old: Run, new: Run, everything: bool = False) -> list[str]:
     rows = [["", old.folder.name, new.folder.name, "difference", "can come of"]] if shown else []
     rows += [[dotted(c.address), printed(c.old), printed(c.new),
               f"{c.new - c.old:+.6g}" if _number(c.old) and _number(c.new) else "",
-              _causes(made_by(c.address, old, new, inputs))] for c in shown]
+              listed([*made_by(c.address, old, new, inputs)], 3) or "none of the inputs"] for c in shown]
     out += [f"  {line}" for line in aligned(rows, right={1, 2, 3})] if rows else []
     if len(shown) < len(found.changed):
         out.append(f"  and {len(found.changed) - len(shown):,} more; --all lists them.")
@@ -175,12 +176,6 @@ def diff(old: Run, new: Run, everything: bool = False) -> list[str]:
     if found.noise:
         out += ["", f"{found.noise:,} more differ by less than six significant digits show."]
     return out
-
-
-def _causes(names: Sequence[str]) -> str:
-    if not names:
-        return "none of the inputs"
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def printed(value: Any) -> str:

@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from tcslib.measurement.assess import Measurement
     from tcslib.structure.fit import PlsFit
 
-_VIEWS = {
-    "population": "plan", "sample_size": "plan", "precision": "plan", "allocation": "plan",
-    "source": "cleaning", "ledger": "cleaning", "missing": "cleaning", "flags": "cleaning", "weights": "cleaning",
-    "achieved": "cleaning", "items": "measurement", "reliability": "measurement", "loadings": "measurement",
-    "cross_check": "measurement", "paths": "structure", "explained": "structure", "index_score": "structure",
-    "scores": "structure", "priorities": "structure", "loyalty_score": "loyalty", "recommendation": "loyalty",
-    "curve": "loyalty", "segments": "groups", "brands": "groups", "trend": "trend",
-}
+_VIEWS = {view: module for module, views in {
+    "plan": "population sample_size precision allocation", "cleaning": "source ledger missing flags weights achieved",
+    "measurement": "items reliability loadings cross_check",
+    "structure": "paths explained index_score scores priorities",
+    "loyalty": "loyalty_score recommendation curve", "groups": "segments brands", "trend": "trend",
+}.items() for view in views.split()}
 
 
 class Stage:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tcslib.simulate.market import ITEMS, OWN, REGIONS, Market
-from tcslib.simulate.sample import draw_population, draw_stores
+from tcslib.simulate.market import OWN, Market
+from tcslib.simulate.sample import answered, draw_population, draw_stores, places
 from tcslib.study.questionnaire import Item, Scale
 from tcslib.survey.responses import Responses, responses_from_frame
 
@@ -15,11 +15,7 @@ def draw_customers(n: int, rng: np.random.Generator, market: Market | None = Non
     """A population for lessons: n users of one brand, each with region, store, the answers to all items and NPS."""
     market = market or Market()
     store, composites = draw_population(n, rng, market, brand)
-    names, region = np.array(list(REGIONS)), market.store_region[store]
-    frame = pd.DataFrame({"region": names[region],
-                          "store": np.char.add(names[region].astype("U1"), np.char.zfill(store.astype(str), 3))})
-    answers = pd.DataFrame(market.answers(composites, rng), columns=ITEMS)
-    return pd.concat([frame, answers], axis=1).assign(NPS=market.recommendation(composites, rng))
+    return answered(pd.DataFrame(places(market, store)), market, composites, rng)
 
 
 def draw_from_stores(store: np.ndarray | pd.Series, stores: int, each: int, samples: int,

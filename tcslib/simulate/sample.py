@@ -110,20 +110,28 @@ def frame_of(market: Market, store: np.ndarray, made: np.ndarray, traits: dict[s
 
     ``store`` and ``made`` are each row's store on the frame and the interviews made there.
     """
-    names, regions = np.array(list(REGIONS)), list(REGIONS.values())
-    region = market.store_region[store]
-    users, stores, drawn = (np.array([getattr(r, key) for r in regions])[region]
+    users, stores, drawn = (np.array([getattr(r, key) for r in REGIONS.values()])[market.store_region[store]]
                             for key in ("users", "stores", "drawn"))
     # the plan follows from loyalty and age and leads to nothing, so segments differ and the structure stays as it is
     contract = 1 / (1 + np.exp(-(0.1 + 0.45 * composites[:, NAMES.index("Loyalty")] + 0.35 * (traits["age"] - 1))))
     frame = pd.DataFrame({
-        "region": names[region],
-        "store": [f"{names[r][0]}{s:03d}" for r, s in zip(region, store, strict=True)],
-        "region_size": users, "stores_in_region": stores, "base_weight": users / (drawn * made),
+        **places(market, store), "region_size": users, "stores_in_region": stores,
+        "base_weight": users / (drawn * made),
         "brand": np.array(list(BRANDS))[traits["brand"]],
         **{trait: np.array(list(MARGINS[trait]))[traits[trait]] for trait in MARGINS},
         "plan": np.where(rng.random(len(store)) < contract, "contract", "prepaid"),
     })
+    return answered(frame, market, composites, rng)
+
+
+def places(market: Market, store: np.ndarray) -> dict[str, np.ndarray]:
+    """Region and store by their names, from positions on the frame."""
+    region = np.array(list(REGIONS))[market.store_region[store]]
+    return {"region": region, "store": np.char.add(region.astype("U1"), np.char.zfill(store.astype(str), 3))}
+
+
+def answered(frame: pd.DataFrame, market: Market, composites: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """The frame with the answers of its users to all items and to the recommendation question."""
     answers = pd.DataFrame(market.answers(composites, rng), columns=ITEMS)
     return pd.concat([frame, answers], axis=1).assign(NPS=market.recommendation(composites, rng))
 

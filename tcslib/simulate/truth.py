@@ -84,13 +84,17 @@ def describe(mean: np.ndarray, cov: np.ndarray, market: Market) -> dict[str, flo
     correlations = to_composite.T @ cov @ to_composite
     paths, r2 = regress(correlations, market)
     loadings = (cov @ to_composite / sd[:, None])[market.weights > 0]
-    out = {f"paths/{s} -> {t}": value for (s, t), value in paths.items()}
-    out |= {f"r2/{name}": value for name, value in r2.items()}
-    out |= {f"correlations/{a} ~ {b}": float(correlations[i, j])
-            for i, a in enumerate(NAMES) for j, b in enumerate(NAMES) if i < j}
+    out = _structure(paths, r2, correlations)
     for section, values in {"loadings": loadings, "means": mean, "sds": sd}.items():
         out |= {f"{section}/{item}": float(value) for item, value in zip(ITEMS, values, strict=True)}
     return out | {f"index/{name}": value for name, value in zip(NAMES, indexes(mean, sd, market), strict=True)}
+
+
+def _structure(paths: dict[tuple[str, str], float], r2: dict[str, float],
+               correlations: np.ndarray) -> dict[str, float]:
+    out = {f"paths/{s} -> {t}": value for (s, t), value in paths.items()} | {f"r2/{k}": v for k, v in r2.items()}
+    return out | {f"correlations/{a} ~ {b}": float(correlations[i, j])
+                  for i, a in enumerate(NAMES) for j, b in enumerate(NAMES) if i < j}
 
 
 def indexes(mean: np.ndarray, sd: np.ndarray, market: Market) -> list[float]:
@@ -164,10 +168,7 @@ def estimand(seed: int = SEED, blocks: int = BLOCKS_OWN, rival_blocks: int = BLO
 def as_json(numbers: dict[str, tuple[float, float]], market: Market) -> str:
     """The truth as text for ``truth.json``: how it was made, then each number with its error and exact value."""
     exact = truth(market)
-    before = {f"paths/{s} -> {t}": value for (s, t), value in exact.paths.items()}
-    before |= {f"r2/{name}": value for name, value in zip(NAMES, exact.r2, strict=True)}
-    before |= {f"correlations/{a} ~ {b}": exact.correlations[i, j]
-               for i, a in enumerate(NAMES) for j, b in enumerate(NAMES) if i < j}
+    before = _structure(exact.paths, dict(zip(NAMES, exact.r2, strict=True)), exact.correlations)
     before |= {f"loadings/{item}": value for item, value in zip(ITEMS, exact.loadings, strict=True)}
     out: dict[str, dict | str] = {
         "made": {"by": "python -m tcslib.simulate", "date": MADE, "seed": SEED, "client_users": BLOCK * BLOCKS_OWN,

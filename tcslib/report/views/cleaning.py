@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tcslib.report.context import Context
-from tcslib.report.records import Column, Finding, View
+from tcslib.report.records import Finding, View
 from tcslib.survey.responses import Responses
 from tcslib.weighting.weights import Weights, kish
 
@@ -162,9 +162,8 @@ def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[
                          "population": [r["share"] for r in strata.values()],
                          "weighted": [weighed.weights[answers.design.strata == s].sum() / total for s in strata]})
     hidden = data["achieved"] < context.min_cell
-    seen = [words("format.hidden") if h else words.number(v, 0) for v, h in zip(data["achieved"], hidden, strict=True)]
     columns = [context.strata(data["stratum"]), *context.columns(data, "count", "planned"),
-               Column(words("head.achieved"), seen),
+               *(context.hidden(column, hidden) for column in context.columns(data, "count", "achieved")),
                *context.columns(data, "share", population_share="population", weighted_share="weighted")]
     data.loc[hidden, "achieved"] = pd.NA
     return View([Finding(verdict), context.table("achieved", data, columns, words("settings.achieved"), blanks)],

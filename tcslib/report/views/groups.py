@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,6 @@ import pandas as pd
 from tcslib.compare.groups import GroupScores
 from tcslib.report.context import Context
 from tcslib.report.records import Column, Finding, Table, View
-from tcslib.report.wording import DASH
 
 
 def hidden(n: np.ndarray, least: int) -> np.ndarray:
@@ -27,22 +26,16 @@ def hidden(n: np.ndarray, least: int) -> np.ndarray:
 def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.DataFrame]:
     words, table = context.words, found.table()
     hide, few = hidden(found.n, context.min_cell), found.n < context.study.params.report.min_base
-    nobody, own = [False] * len(table), table["group"] == found.reference
-
-    def shown(column: Column, skip: Iterable[bool]) -> Column:
-        return Column(column.head, [words("format.hidden") if h else DASH if s else cell
-                                    for cell, h, s in zip(column.cells, hide, skip, strict=True)])
-
     marks = [words("format.few", group=g) if f and not h else g for g, f, h in
              zip(context.categories(found.column, table["group"]), few, hide, strict=True)]
     reference = context.study.category(found.column, found.reference) if found.reference else words("groups.rest")
     head = words(f"head.{name}") if words.has(f"head.{name}") else context.heading(found.column)
     differences = Column(words("head.difference", reference=reference),
                          [words.number(v, 1, True) for v in table["difference"]])
-    scores = [*context.columns(table, "count", "n"), *context.columns(table, "score", score="estimate"),
-              context.interval_column(table, 1)]
-    columns = [Column(head, marks, "left"), *(shown(column, nobody) for column in scores),
-               shown(differences, own), shown(context.interval_column(table, 1, "difference", signed=True), own)]
+    numbers = [*context.columns(table, "count", "n"), *context.columns(table, "score", score="estimate"),
+               context.interval_column(table, 1), differences,
+               context.interval_column(table, 1, "difference", signed=True)]
+    columns = [Column(head, marks, "left"), *(context.hidden(column, hide) for column in numbers)]
     table.loc[hide, [c for c in table.columns if c not in {"group", "method", "df"}]] = np.nan
     blanks = {"construct": context.label(found.construct), "column": context.named(found.column)}
     settings = context.settings(found.inference, words(f"settings.{name}"),

@@ -94,15 +94,14 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
         name_y(axes, words("figure.curve.y", name=context.label(loyalty)), words.language)
         axes.grid(axis="y", color="#dfe3e8", linewidth=1)
 
-    cells = [[words("format.hidden")] * 3 if n < context.min_cell else
-             [words.number(n, 0), words.number(e, 1), words.interval(a, b, 1)]
-             for n, e, a, b in zip(table["n"], table["estimate"], table["low"], table["high"], strict=True)]
     bands = [words("format.band", low=words.number(a, 0), high=words.number(b, 0))
              for a, b in zip(table["low_edge"], table["high_edge"], strict=True)]
-    heads = words("head.n"), words("head.mean_loyalty"), context.ci()
+    hidden = table["n"] < context.min_cell
     columns = [Column(words("head.band", name=context.label(satisfaction)), bands, "left"),
-               *(Column(head, [c[i] for c in cells]) for i, head in enumerate(heads))]
-    table.loc[table["n"] < context.min_cell, ["estimate", "se", "low", "high", "n"]] = np.nan
+               *(context.hidden(column, hidden) for column in (
+                   *context.columns(table, "count", "n"), *context.columns(table, "score", mean_loyalty="estimate"),
+                   context.interval_column(table, 1)))]
+    table.loc[hidden, ["estimate", "se", "low", "high", "n"]] = np.nan
     blanks = {"slope": words.number(slope["estimate"], 1, True), "ci": context.ci(),
               "slope_interval": words.interval(slope["low"], slope["high"], 1, True),
               "bend": words.number(bend["estimate"], 2, True), "satisfaction": context.label(satisfaction),
