@@ -501,7 +501,9 @@ def literal(field: Any) -> list[str]:
 COMPUTED = {
     "figure.curve.title_{}": ["up", "down", "straight"], "loyalty.curve_{}": ["up", "down", "straight"],
     "figure.loadings.{}": ["title", "title_all"], "figure.precision.{}": ["margin", "change"],
-    "figure.diagram.{}": ["title", "title_one", "title_all", "title_none"],
+    "figure.diagram.{}": ["title", "title_one", "title_all", "title_none", "title_two"],
+    "figure.scores.{}": ["title", "title_plain"], "table.scores.{}": ["title", "title_plain"],
+    "figure.priorities.{}": ["title", "title_two"], "summary.effective_{}": ["clustered", "plain"],
     "head.for_{}": ["margin", "change"], "interval.name.{}": literal(StudyParams.model_fields["sample"]),
     "sample.{}": literal(StudyParams.model_fields["sample"]), "measurement.check_{}": ["agree", "differ"],
     "nps.{}": ["nps", "promoters", "passives", "detractors"], "page.{}": ["table", "figure"],

@@ -49,8 +49,10 @@ class Context:
         return self.study.label(construct)
 
     def wording(self, item: str) -> str:
-        """An item's wording, or its name where the study gives none."""
-        return self.study.words(self.study.questionnaire[item].text, item)
+        """An item's wording, or its name where the study gives none; of a reversed one that it was turned round."""
+        asked = self.study.questionnaire[item]
+        said = self.study.words(asked.text, item)
+        return self.words("format.turned", text=said) if asked.reversed else said
 
     def heading(self, column: str) -> str:
         """A column of the data as a heading: what the study calls it, else its name with blanks and a capital."""

@@ -203,12 +203,13 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
                           units=words.number(design["units"], 0), df=words.number(index["df"], 0))
     else:
         drawn_how = words("summary.no_design")
+    kind = "clustered" if p.design.clusters else "plain"
     caveats = list(results.get("warnings", []))
     if marks := context.study.unconfirmed:
         caveats.insert(0, words("summary.unconfirmed", count=words.number(len(marks), 0)))
     if p.sample in {"quota", "opt_in"}:
         drawn_how = words(f"summary.model_based.{p.sample}")
     return [(words("summary.design"), drawn_how), (words("summary.response"), came),
-            (words("summary.effective"), words("summary.effective_text", n=n, n_eff=n_eff, deff=words.number(
+            (words("summary.effective"), words(f"summary.effective_{kind}", n=n, n_eff=n_eff, deff=words.number(
                 index["n"] / index["n_eff"], 2))),
             (words("summary.caveats"), words.sentences(*caveats) or words("summary.no_caveats"))]

@@ -125,9 +125,10 @@ def check(study: StudyName, show: Annotated[bool, typer.Option(
 
 def _note_unconfirmed(study: Study) -> None:
     if marks := study.unconfirmed:
-        more = f" and {len(marks) - 5} more" if len(marks) > 5 else ""
-        print(f"note: {len(marks)} assumptions are not confirmed yet ({', '.join(marks[:5])}{more}). Correct them where "
-              'need be, and delete "please confirm" there.', file=sys.stderr)
+        from tcslib.fieldwork.source import listed
+
+        print(f"note: {len(marks)} assumptions are not confirmed yet ({listed(list(marks))}). Correct them where need "
+              'be, and delete "please confirm" there.', file=sys.stderr)
 
 
 @app.command()

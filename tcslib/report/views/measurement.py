@@ -22,7 +22,9 @@ def items(context: Context, table: pd.DataFrame) -> View:
                *context.columns(table, "coef", "mean"), context.interval_column(table),
                *context.columns(table, "coef", "sd"), *context.columns(table, "share", "floor", "ceiling"),
                *context.columns(table, "coef", "item_rest", "alpha_without")]
-    high, low = table.loc[table["mean"].idxmax()], table.loc[table["mean"].idxmin()]
+    scales = [context.study.questionnaire[item].scale for item in table["item"]]
+    place = (table["mean"] - [s.low for s in scales]) / [s.width for s in scales]          # scales may differ
+    high, low = table.loc[place.idxmax()], table.loc[place.idxmin()]
     blanks = {"high": context.wording(high["item"]), "high_mean": words.number(high["mean"], 1),
               "low": context.wording(low["item"]), "low_mean": words.number(low["mean"], 1)}
     kind = words(f"settings.alpha.{context.study.params.measurement.alpha}")

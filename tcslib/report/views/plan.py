@@ -32,9 +32,7 @@ def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: 
     """Answers needed for the stated precision and for the smallest change worth seeing, step by step."""
     words = context.words
     n = max(margin.n, change.n)
-    names = [*dict.fromkeys(step for size in (margin, change) for step, _ in size.steps), "n"]
-    if context.planned:          # without a plan nothing is known of the response
-        names.append("approach")
+    names = [*dict.fromkeys(step for size in (margin, change) for step, _ in size.steps), "n", "approach"]
     values = {size.purpose: dict(size.steps) | {"n": size.n, "approach": size.approach} for size in (margin, change)}
     data = pd.DataFrame({"step": names, **{k: [v.get(s, np.nan) for s in names] for k, v in values.items()}})
     columns = [context.column("step", [words(f"size_step.{s}") for s in names])]
@@ -48,8 +46,8 @@ def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: 
     answer = words("plan.answer", n=words.number(n, 0), margin=words.number(plan.margin, 1),
                    margin_n=words.number(margin.n, 0), change=words.number(plan.change, 1),
                    change_n=words.number(change.n, 0))
-    if not context.planned:
-        answer = words.sentences(words("plan.no_plan"), answer)
+    if not context.planned:          # what usual values would ask for is no plan of this study
+        return View([Finding(words("plan.no_plan"), "answer")])
     table = context.table("sample_size", data, columns, settings,
                           {"margin_n": words.number(margin.n, 0), "change_n": words.number(change.n, 0)})
     return View([Finding(answer, "answer"), table],
@@ -59,6 +57,8 @@ def sample_size(context: Context, margin: SampleSize, change: SampleSize, plan: 
 
 def precision(context: Context, n: int, plan: Any) -> View:
     """How precision and the smallest change seen depend on the number of answers."""
+    if not context.planned:
+        return View([])
     from tcslib.report.plots import ACCENT, INK2, INK3, sns
 
     words = context.words

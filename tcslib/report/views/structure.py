@@ -16,6 +16,7 @@ from tcslib.structure.fit import PlsFit
 from tcslib.study.models import Model
 
 STRONG = 0.40
+FAIR = 0.80          # share of replicates from which an order is called fairly sure
 
 
 def _reading(row: pd.Series) -> str:
@@ -56,6 +57,12 @@ def _model(context: Context, model: Model) -> str:
                  source=source)
 
 
+def _ahead(draws: np.ndarray, first: int, second: int) -> bool:
+    """Whether one of two statistics is above the other in so many replicates that a title may say so."""
+    with np.errstate(invalid="ignore"):
+        return bool((draws[:, first] > draws[:, second]).mean() >= FAIR)
+
+
 def diagram(context: Context, fit: PlsFit) -> View:
     """The model as drawn: constructs, paths between them, what is explained; empty where a table must serve."""
     from tcslib.report.diagram import path_diagram
@@ -71,9 +78,11 @@ def diagram(context: Context, fit: PlsFit) -> View:
               for s, t, b in zip(table["source"], table["target"], table["estimate"], strict=True)]
     strongest = table[~unclear].sort_values("estimate", key=abs, ascending=False, kind="stable").index
     into = [k for k in strongest if table.loc[k, "target"] == target]
-    blanks = {"first": labels[table.loc[into[0], "source"]] if into else "", "target": labels[target],
-              "unclear": words.number(unclear.sum(), 0)}
+    first, second = ([labels[table.loc[k, "source"]] for k in into] + ["", ""])[:2]
+    blanks = {"first": first, "second": second, "target": labels[target], "unclear": words.number(unclear.sum(), 0)}
     kind = "title_none" if not into else {0: "title_all", 1: "title_one"}.get(int(unclear.sum()), "title")
+    if len(into) > 1 and not _ahead(fit.inference.draws["paths"], into[0], into[1]):
+        kind = "title_two"
     alt = words("figure.diagram.alt", constructs=words.number(len(labels), 0), paths=words.number(len(table), 0),
                 strongest=words.series(routes[k] for k in strongest[:3]) or words("settings.none"),
                 unclear=words.series(r for r, u in zip(routes, unclear, strict=True) if u) or words("settings.none"),
@@ -158,8 +167,12 @@ def scores(context: Context, index: Index, median: Inference) -> View:
                      interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
     values = words.series(words("figure.scores.point", name=context.label(r["construct"]), value=words.number(
         r["estimate"], 1), interval=words.interval(r["low"], r["high"], 1)) for _, r in order.iterrows())
-    figure = context.figure("scores", order, paint, 50 + 30 * len(order), settings, blanks | {"values": values})
-    return View([figure, context.table("scores", table, columns, settings, blanks), Finding(sentence)],
+    draws, at = index.scores.draws["score"], [index.fit.model.names.index(name) for name in order["construct"]]
+    kind = "title" if len(at) > 2 and _ahead(draws, at[0], at[1]) and _ahead(draws, at[-2], at[-1]) else "title_plain"
+    figure = context.figure("scores", order, paint, 50 + 30 * len(order), settings, blanks | {"values": values},
+                            words(f"figure.scores.{kind}", **blanks))
+    listed = context.table("scores", table, columns, settings, blanks, words(f"table.scores.{kind}", **blanks))
+    return View([figure, listed, Finding(sentence)],
                 {"median": {k: middle[k] for k in ("estimate", "se", "low", "high")},
                  "scores": table[["construct", "estimate", "se", "se_fixed", "low", "high"]].to_dict("records")})
 
@@ -172,6 +185,7 @@ def priorities(context: Context, found: PriorityMap) -> View:
     first = found.priorities()
     names = context.labels(first["construct"])
     blanks = {"names": words.listed(names), "first": names[0] if names else words("settings.none"),
+              "second": names[1] if len(names) > 1 else "",
               "target": context.label(found.target), "rise": words.number(RISE, 0), "ci": context.ci()}
     certain = [words.share(c) if lever else words("structure.no_lever")
                for c, lever in zip(table["certainty"], table["lever"], strict=True)]
@@ -223,4 +237,6 @@ def _map(context: Context, table: pd.DataFrame, first: pd.DataFrame, settings: s
 
     values = words.series(words("figure.priorities.point", name=context.label(r["construct"]), score=words.number(
         r["performance"], 1), gain=words.number(r["gain"], 1, True)) for _, r in table.iterrows())
-    return context.figure("priorities", table, paint, (400, 380), settings, blanks | {"values": values})
+    kind = "title_two" if len(first) > 1 and first["certainty"].iloc[0] < FAIR else "title"
+    return context.figure("priorities", table, paint, (400, 380), settings, blanks | {"values": values},
+                          words(f"figure.priorities.{kind}", **blanks))

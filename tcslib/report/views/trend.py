@@ -36,7 +36,7 @@ def trend(context: Context, found: Trend | None) -> View:
     own = words.number(found.own, 1)
     shown: list[Any] = [Finding(words(f"trend.answer_{kind}", **blanks)),
                         *([Finding(words("trend.weights", own=own, **blanks))] if own != blanks["now"] else []),
-                        *_cautions(context, found, marks),
+                        *_cautions(context, found),
                         _figure(context, found, table, marks, settings, blanks, kind),
                         _waves(context, found, table, marks, settings, blanks),
                         _constructs(context, found, short, blanks), _items(context, found, short, blanks)]
@@ -44,7 +44,7 @@ def trend(context: Context, found: Trend | None) -> View:
         said = _said(context, found.since_first())
         shown.insert(1, Finding(words("trend.since_marked" if any(marks) else "trend.since", first=periods[0],
                                       target=target, **said)))
-    if left := [c for name in found.constructs for c in found.passed_over(name)]:
+    if left := [c for name in found.constructs if name != found.target for c in found.passed_over(name)]:
         shown.append(Finding(words("trend.passed_over", items=words.listed(left))))
     records = table.rename(columns={"estimate": "score"})
     columns = ["wave", "score", "se", "low", "high", "n", "n_eff", "df", *CHANGE]
@@ -74,12 +74,19 @@ def _said(context: Context, row: Mapping[str, Any]) -> dict[str, str]:
             "detectable": words.number(row["detectable"], 1)}
 
 
-def _cautions(context: Context, found: Trend, marks: list[list[tuple[str, str]]]) -> list[Finding]:
-    """One caution for each wave in which a question of the index was changed."""
-    words = context.words
-    return [Finding(words("trend.changed", wave=words.wave(found.periods[k]), questions=words.listed(
-        [words("trend.question", item=item, how=words(f"trend.how.{how}")) for item, how in mark])), "caution")
-        for k, mark in enumerate(marks) if mark]
+def _cautions(context: Context, found: Trend) -> list[Finding]:
+    """A caution for each wave in which questions were changed, and one where the index rests on fewer than it did."""
+    words, out = context.words, []
+    for k in range(1, len(found.periods)):
+        how = dict(mark for name in found.constructs for mark in found.marks(name, k))
+        if how:
+            said = [words("trend.question", item=item, how=words(f"trend.how.{h}")) for item, h in how.items()]
+            out.append(Finding(words("trend.changed", wave=words.wave(found.periods[k]), questions=words.listed(said)),
+                               "caution"))
+    if left := found.passed_over(found.target):
+        out.append(Finding(words("trend.passed_target", items=words.listed(left), target=context.label(found.target)),
+                           "caution"))
+    return out
 
 
 def _figure(context: Context, found: Trend, table: pd.DataFrame, marks: list[list[tuple[str, str]]], settings: str,
@@ -158,15 +165,19 @@ def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str,
                *(Column(words.wave(found.periods[at]), [words.number(v, d) for v, d in
                                                         zip(table[name], whole, strict=True)])
                  for at, name in ((-2, "before"), (-1, "now"))), *_change_columns(context, table, whole)]
-    clear = ((table["change_low"] > 0) | (table["change_high"] < 0)).sum()
+    sure = (table["change_low"] > 0) | (table["change_high"] < 0)
+    clear = int((sure & ~np.array(flags)).sum())          # what moved with its question is no clear change
     title = words("table.changes.title" if clear else "table.changes.title_none", clear=words.number(clear, 0),
                   count=words.number(len(table), 0), previous=blanks["previous"])
     note = words("settings.marked") if any(flags) else ""
-    return context.table("changes", table, columns, words.clauses([note, settings]), blanks, title=title)
+    parts = [note, words("settings.unadjusted"), settings]
+    return context.table("changes", table, columns, words.clauses(parts), blanks, title=title)
 
 
 def _items(context: Context, found: Trend, settings: str, blanks: dict[str, str]) -> Table:
     words, table = context.words, found.latest_items()
+    rescaled = table["item"].isin({q.names[-1] for q in found.questions if "scale" in q.marks[-1]})
+    table.loc[rescaled, list(CHANGE)] = np.nan          # points of one scale less points of another are nothing
     changed = {q.names[-1] for q in found.questions if q.marks[-1]}
     columns = [context.column("item", marked(table["item"], table["item"].isin(changed))),
                context.column("wording", map(context.wording, table["item"])),
