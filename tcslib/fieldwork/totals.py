@@ -18,8 +18,8 @@ from tcslib.fieldwork.workbook import column_letters
 _TOTAL = frozenset({"total", "totals", "grand total", "subtotal", "sum", "mean", "means", "average", "averages",
                     "overall average", "overall mean", "合计", "总计", "小计", "共计", "总和", "平均", "平均值",
                     "平均数", "平均分", "均值", "总平均", "总体平均"})
-_FOOTNOTE = re.compile(r"(?:sources?|notes?|n\.b\.|base|注|备注|说明|来源|资料来源|数据来源|基数|样本量) ?\d*:|\*|n ?= ?[0-9]",
-                       re.I)
+_NOTE = "sources?|notes?|n\\.b\\.|base|注|备注|说明|来源|资料来源|数据来源|基数|样本量"
+_FOOTNOTE = re.compile(rf"(?:{_NOTE}) ?\d*:|\*|n ?= ?[0-9]", re.I)
 
 
 def without_totals(source: Source, names: Sequence[str], rows: list[list[Any]], lines: list[int]) -> list[str]:
