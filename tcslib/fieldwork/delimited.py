@@ -33,32 +33,25 @@ class Record(NamedTuple):
         return len(self.cells) < 2 and not "".join(self.cells).strip(" \t\ufeff")
 
 
-class _Lines:
-    """The lines of a file, counted; ``end`` is how the latest one ended."""
-
-    def __init__(self, file: io.TextIOWrapper, source: Source) -> None:
-        self.file, self.source, self.number, self.end = file, source, 0, ""
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self.file:
-            self.number += 1
-            if line.count("\0") > _STRAY:
-                raise self.source.refused("holds NUL bytes, so it is not CSV text (or its encoding is not the one "
-                                          "read). Export it again as CSV UTF-8.", f"line {self.number}")
-            self.end = "\r" if line.endswith("\r") else line[-1:]
-            yield line[:-2] + "\n" if line.endswith("\r\n") else line
-
-
 def records(source: Source, encoding: Encoding, mark: str) -> Generator[Record, None, None]:
     """Every record of the file, blank ones too."""
-    begun = 1
+    begun, end = 1, ""
+
+    def lines() -> Iterator[str]:
+        nonlocal end
+        for number, line in enumerate(file, 1):
+            if line.count("\0") > _STRAY:
+                raise source.refused("holds NUL bytes, so it is not CSV text (or its encoding is not the one read). "
+                                     "Export it again as CSV UTF-8.", f"line {number}")
+            end = line[-1:]
+            yield line[:-2] + "\n" if line.endswith("\r\n") else line
+
     try:
         # newline="" keeps a lone CR apart from a line's end: it may stand inside a cell
         with io.TextIOWrapper(source.path.open("rb"), encoding=encoding.codec, newline="") as file:
-            lines = _Lines(file, source)
-            reader = csv.reader(lines, strict=True, delimiter=mark)
+            reader = csv.reader(lines(), strict=True, delimiter=mark)
             for cells in reader:
-                yield Record(begun, cells, lines.end)
+                yield Record(begun, cells, end)
                 begun = reader.line_num + 1
     except UnicodeError:
         raise source.refused(*undecodable(source)) from None

@@ -77,7 +77,7 @@ def also(places: list[str]) -> str:
     return f" So in {listed(places)}." if places else ""
 
 
-def quoted(text: str, most: int = 30) -> str:
+def quoted(text: str) -> str:
     """A cell's text as a message shows it: on one line, in quotes, shortened."""
     text = "".join(c if c.isprintable() else " " for c in text)
-    return f'"{text if len(text) <= most else text[:most] + "…"}"'
+    return f'"{text if len(text) <= 30 else text[:30] + "…"}"'

@@ -108,19 +108,17 @@ def name_y(axes: Any, text: str, language: str) -> None:
     axes.set_ylabel("" if language == "zh" else text)
 
 
-def intervals(axes: Any, frame: pd.DataFrame, y: Any, *, estimate: str = "estimate", low: str = "low",
-              high: str = "high", color: str = ACCENT, marker: str = "o", size: float = 7) -> None:
+def intervals(axes: Any, frame: pd.DataFrame, y: Any, color: str = ACCENT) -> None:
     """Estimates as dots with capped 95% intervals, one per row, at heights ``y``."""
-    x = frame[estimate].to_numpy(float)
-    reach = [(x - frame[low].to_numpy(float)).clip(min=0), (frame[high].to_numpy(float) - x).clip(min=0)]
+    x, low, high = (frame[name].to_numpy(float) for name in ("estimate", "low", "high"))
+    reach = [(x - low).clip(min=0), (high - x).clip(min=0)]
     axes.errorbar(x, y, xerr=reach, fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8, zorder=2)
-    sns.scatterplot(x=x, y=y, ax=axes, color=color, marker=marker, s=size**2, zorder=3, legend=False, edgecolor="white",
+    sns.scatterplot(x=x, y=y, ax=axes, color=color, marker="o", s=49, zorder=3, legend=False, edgecolor="white",
                     linewidth=0.6)
     axes.set(xlabel="", ylabel="")
 
 
-def beside(axes: Any, x: Sequence[float], y: Sequence[float], texts: Sequence[str],
-           clear: float = 8) -> list[dict[str, Any]]:
+def beside(axes: Any, x: Sequence[float], y: Sequence[float], texts: Sequence[str]) -> list[dict[str, Any]]:
     """Where the labels of marks may stand so that none lies over another: keywords of ``annotate``, one set per mark.
 
     Limits and axis labels must be set. Hitting a label or the frame costs much, a mark little, then the order counts.
@@ -132,8 +130,8 @@ def beside(axes: Any, x: Sequence[float], y: Sequence[float], texts: Sequence[st
     for i, text in enumerate(texts):
         wide, tall = 12 * sum(1.0 if ord(c) >= 0x2E80 else 0.58 for c in text), 14.0
         for k, (h, v) in enumerate(sides):
-            left = at[i, 0] + (h * clear if h >= 0 else -clear - wide) - (wide / 2 if h == 0 else 0)
-            low = at[i, 1] + (v * (clear - 2 if h else clear + 4)) - (tall if v < 0 else 0)
+            left = at[i, 0] + (8 * h if h >= 0 else -8 - wide) - (wide / 2 if h == 0 else 0)
+            low = at[i, 1] + v * (6 if h else 12) - (tall if v < 0 else 0)
             boxes[i, k] = left, low, left + wide, low + tall
     inside = (boxes[..., :2] >= frame[:2]).all(-1) & (boxes[..., 2:] <= frame[2:]).all(-1)
     marks = ((at >= boxes[:, :, None, :2] - 5) & (at <= boxes[:, :, None, 2:] + 5)).all(-1).sum(-1)
@@ -145,5 +143,5 @@ def beside(axes: Any, x: Sequence[float], y: Sequence[float], texts: Sequence[st
             hit = (boxes[i, :, None, :2] < others[:, 2:] + 3) & (boxes[i, :, None, 2:] > others[:, :2] - 3)
             chosen[i] = (cost[i] + 1000 * hit.all(-1).sum(-1)).argmin()
     words = {-1: "right", 0: "center", 1: "left"}
-    return [{"xytext": (h * clear, v * (clear - 2 if h else clear + 4)), "textcoords": "offset points",
-             "ha": words[h], "va": "bottom" if v > 0 else "top"} for h, v in (sides[k] for k in chosen)]
+    return [{"xytext": (8 * h, v * (6 if h else 12)), "textcoords": "offset points", "ha": words[h],
+             "va": "bottom" if v > 0 else "top"} for h, v in (sides[k] for k in chosen)]

@@ -88,7 +88,7 @@ def _also(context: Context, results: Mapping[str, Any]) -> list[str]:
             blanks = {"name": context.study.category(brand, row["group"]),
                       "difference": words.number(row["difference"], 1, True),
                       "interval": words.interval(low, high, 1, True)}
-            out.append(words("summary.rival_clear", **blanks) if clear else words("summary.rival_unclear", **blanks))
+            out.append(words("summary.rival_clear" if clear else "summary.rival_unclear", **blanks))
     if nps := results.get("nps"):
         out.append(words("summary.nps", score=words.number(nps["score"], 0, True),
                          interval=words.interval(nps["low"], nps["high"], 0, True)))
@@ -187,8 +187,7 @@ def shortened(text: str, width: float, size: float) -> str:
 
 
 def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    words, p, index = context.words, context.study.params, results["index"]
-    design = results["design"]
+    words, p, index, design = context.words, context.study.params, results["index"], results["design"]
     n, n_eff = words.number(index["n"], 0), words.number(index["n_eff"], 0)
     drawn = p.plan.drawn
     if drawn and p.compare.brand:
@@ -198,7 +197,9 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
         came = words("summary.response_rate", n=n, drawn=words.number(drawn, 0), share=words.share(index["n"] / drawn))
     else:
         came = words("summary.response_plain", n=n)
-    if p.design.strata or p.design.clusters:
+    if p.sample in {"quota", "opt_in"}:
+        drawn_how = words(f"summary.model_based.{p.sample}")
+    elif p.design.strata or p.design.clusters:
         drawn_how = words("summary.design_text", strata=words.number(design["strata"], 0),
                           units=words.number(design["units"], 0), df=words.number(index["df"], 0))
     else:
@@ -207,8 +208,6 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
     caveats = list(results.get("warnings", []))
     if marks := context.study.unconfirmed:
         caveats.insert(0, words("summary.unconfirmed", count=words.number(len(marks), 0)))
-    if p.sample in {"quota", "opt_in"}:
-        drawn_how = words(f"summary.model_based.{p.sample}")
     return [(words("summary.design"), drawn_how), (words("summary.response"), came),
             (words("summary.effective"), words(f"summary.effective_{kind}", n=n, n_eff=n_eff, deff=words.number(
                 index["n"] / index["n_eff"], 2))),

@@ -71,12 +71,11 @@ class Words:
             return ">99%"
         return f"{self.number(x * 100, 0)}%"
 
-    def interval(self, low: float, high: float, decimals: int = 1, signed: bool = False, scale: float = 1.0) -> str:
+    def interval(self, low: float, high: float, decimals: int = 1, signed: bool = False) -> str:
         """``71.0 to 74.0``, or a dash where there is no interval."""
         if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
             return DASH
-        return self("format.interval", low=self.number(low * scale, decimals, signed),
-                    high=self.number(high * scale, decimals, signed))
+        return self("format.interval", low=self.number(low, decimals, signed), high=self.number(high, decimals, signed))
 
     def listed(self, names: list[str]) -> str:
         """``a, b and c``."""

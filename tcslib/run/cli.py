@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from tcslib.errors import InputRefused, TcsError
+from tcslib.errors import InputRefused, TcsError, refuse_all
 from tcslib.run import commands
 from tcslib.run.commands import Out
 
@@ -89,7 +89,6 @@ def check_out(out: Path | None, root: Path) -> None:
 
 
 def _check_columns(study: Study) -> None:
-    from tcslib.errors import refuse_all
     from tcslib.fieldwork.columns import check_columns, columns_of
 
     refuse_all(check_columns(study, columns_of(study)))

@@ -181,16 +181,18 @@ def _execute(study: Study, notebook: Path, kernel: AsyncKernelManager, stage_in:
     except PapermillExecutionError as error:
         if error.ename in {"InputRefused", "Refusals"}:
             refuse_all([InputRefused(line) for line in error.evalue.splitlines()])
-        raise RunFailed(f"under “{_heading(target)}”: {_said(error)} {_log(study, target, kept)}", where) from None
+        said = _said(error)
     except Exception as error:
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):          # a full disk, say
             raise
         what = {"DeadKernelError": "the kernel died. Memory may have run out.",
                 "CellTimeoutError": f"a cell ran for more than {_SECONDS // 60} minutes and was stopped."}
         said = what.get(type(error).__name__, " ".join(f"{type(error).__name__}: {error}".split())[:300] + ".")
-        if not target.exists():
-            raise RunFailed(f"did not start: {said}", where) from None
-        raise RunFailed(f"under “{_heading(target)}”: {said} {_log(study, target, kept)}", where) from None
+    else:
+        return
+    if not target.exists():
+        raise RunFailed(f"did not start: {said}", where)
+    raise RunFailed(f"under “{_heading(target)}”: {said} {_log(study, target, kept)}", where)
 
 
 def _said(error: Any) -> str:

@@ -115,5 +115,5 @@ def verify(run: Run, again: bool, say: Callable[[str], None]) -> tuple[bool, lis
         return True, [*out, f"Computed again, all {total:,} results are equal to 6 significant digits."]
     out.append(f"Computed again, {len(found.changed) + len(found.only_old):,} of {total:,} results differ:")
     out += [f"  {dotted(c.address)}: {printed(c.old)} published, {printed(c.new)} now" for c in found.changed[:SHOWN]]
-    only = [(address, "published only") for address in found.only_old] + [(a, "now only") for a in found.only_new]
-    return False, out + [f"  {dotted(address)}: {where}" for address, where in only[:SHOWN]]
+    only = [f"  {dotted(address)}: published only" for address in found.only_old]
+    return False, out + (only + [f"  {dotted(address)}: now only" for address in found.only_new])[:SHOWN]

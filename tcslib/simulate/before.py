@@ -25,18 +25,15 @@ def market_before() -> Market:
     return Market(drift=DRIFT)
 
 
-def survey_before(now: Survey, rng: np.random.Generator, market: Market | None = None,
-                  present: Market | None = None) -> Survey:
+def survey_before(now: Survey, rng: np.random.Generator) -> Survey:
     """The wave before of a survey: its stores visited, part of its respondents interviewed, the rest drawn afresh.
 
     Parameters
     ----------
     now
         The later wave, with ``resp_id``, by which those who were in both are known.
-    market, present
-        The market then, and the one ``now`` was drawn from.
     """
-    market, present = market or market_before(), present or Market()
+    market, present = market_before(), Market()
     stores, of_row = np.unique(now.frame["store"].to_numpy().astype(str), return_inverse=True)
     position = np.array([int(store[1:]) for store in stores])
     stayed = np.sort(rng.permutation(len(now.frame))[:round(STAYED * len(now.frame))])

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tcslib.simulate.market import OWN, Market
+from tcslib.simulate.market import Market
 from tcslib.simulate.sample import answered, draw_population, draw_stores, places
 from tcslib.study.questionnaire import Item, Scale
 from tcslib.survey.responses import Responses, responses_from_frame
 
 
-def draw_customers(n: int, rng: np.random.Generator, market: Market | None = None, brand: str = OWN) -> pd.DataFrame:
-    """A population for lessons: n users of one brand, each with region, store, the answers to all items and NPS."""
+def draw_customers(n: int, rng: np.random.Generator, market: Market | None = None) -> pd.DataFrame:
+    """A population for lessons: n of the client's users, each with region, store, the answers to all items and NPS."""
     market = market or Market()
-    store, composites = draw_population(n, rng, market, brand)
+    store, composites = draw_population(n, rng, market)
     return answered(pd.DataFrame(places(market, store)), market, composites, rng)
 
 

@@ -68,9 +68,8 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
     """A column is one thing: a number that is an answer is no category, and an open answer is stored masked only."""
     design, compare = params.design, params.compare
     numbers = [*((item, "an item") for item in dict.fromkeys(model.items)), (design.weights, "the weight"),
-               (design.fpc, "a population size"), (params.cleaning.duration, "the length of the interview")]
-    if params.nps not in model.items:
-        numbers.append((params.nps, "the nps question"))
+               (design.fpc, "a population size"), (params.cleaning.duration, "the length of the interview"),
+               ("" if params.nps in model.items else params.nps, "the nps question")]
     labels = [(params.data.id, "data.id"), (design.strata, "design.strata"), (design.clusters, "design.clusters"),
               *((c, f"weighting.rake.{c}") for c in params.weighting.rake),
               *((c, f"cleaning.require.{c}") for c in params.cleaning.require),

@@ -16,7 +16,7 @@ from tcslib.errors import InputRefused, refuse_all
 from tcslib.study.checks import check_study
 from tcslib.study.models import Model
 from tcslib.study.params import Section, StudyParams
-from tcslib.study.questionnaire import Item, Questionnaire
+from tcslib.study.questionnaire import Questionnaire
 from tcslib.study.resolve import asked, resolve_model, resolve_questionnaire
 from tcslib.study.strict_yaml import Address, clipped, dotted, meant, read_yaml, unconfirmed
 
@@ -294,6 +294,3 @@ def _keys_at(address: Address) -> list[str]:
 def item_names(study: Study) -> list[str]:
     """The model's items, each once, and the recommendation question when there is one that the model does not hold."""
     return asked(study.params, study.model)
-
-
-__all__ = ["Item", "Study", "find_root", "item_names", "load"]

@@ -27,7 +27,7 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
         if name not in preset.get("constructs", {}):
             refuse("model.without", f'"{name}" is not a construct of the preset. {_nearest(name, base)}')
     own = given.constructs
-    constructs = [_construct(name, own.get(name, ConstructParams()), base.get(name), refuse)
+    constructs = [_construct(name, own.get(name, ConstructParams()), base.get(name, {}), refuse)
                   for name in [*base, *(n for n in own if n not in base)]]
     if not constructs:
         refuse("model", f"holds no constructs. Give a preset ({', '.join(preset_names())}), or constructs and paths.")
@@ -59,8 +59,7 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
                  status, bool(preset) and adapted)
 
 
-def _construct(name: str, own: ConstructParams, base: Mapping[str, Any] | None, refuse: Refuse) -> Construct:
-    base = base or {}
+def _construct(name: str, own: ConstructParams, base: Mapping[str, Any], refuse: Refuse) -> Construct:
     items = own.items if own.items is not None else list(base.get("items", {}))
     if not items:
         refuse(f"model.constructs.{name}", "has no items. Name the columns that measure it, or drop it.")

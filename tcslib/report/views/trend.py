@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -145,8 +145,12 @@ def _waves(context: Context, found: Trend, table: pd.DataFrame, marks: list[list
     columns = [context.column("wave", marked(map(words.wave, table["wave"]), flagged["marked"])),
                *context.columns(table, "count", "n"), *context.columns(table, "score", score="estimate"),
                context.interval_column(table, 1), *_change_columns(context, table)]
-    note = words("settings.marked") if flagged["marked"].any() else ""
-    return context.table("trend", flagged, columns, words.clauses([note, settings]), blanks)
+    return context.table("trend", flagged, columns, _noted(context, flagged["marked"], settings), blanks)
+
+
+def _noted(context: Context, flags: Iterable[bool], settings: str) -> str:
+    """The settings, behind what a mark means where there is one."""
+    return context.words.clauses([context.words("settings.marked") if any(flags) else "", settings])
 
 
 def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str, str]) -> Table:
@@ -169,9 +173,8 @@ def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str,
     clear = int((sure & ~np.array(flags)).sum())          # what moved with its question is no clear change
     title = words("table.changes.title" if clear else "table.changes.title_none", clear=words.number(clear, 0),
                   count=words.number(len(table), 0), previous=blanks["previous"])
-    note = words("settings.marked") if any(flags) else ""
-    parts = [note, words("settings.unadjusted"), settings]
-    return context.table("changes", table, columns, words.clauses(parts), blanks, title=title)
+    noted = _noted(context, flags, words.clauses([words("settings.unadjusted"), settings]))
+    return context.table("changes", table, columns, noted, blanks, title=title)
 
 
 def _items(context: Context, found: Trend, settings: str, blanks: dict[str, str]) -> Table:
