@@ -92,7 +92,7 @@ def opened(source: str, shared: Path) -> Table | None:
     path = ROOT / "data" / "raw" / "demo" / "2026Q3.csv" if source == "demo" else shared / SOURCES[source]
     if not path.is_file():
         return None
-    return table_at(Source(path, path.name, KINDS[path.suffix])).table
+    return table_at(Source(path, path.name, KINDS[path.suffix]))[0]
 
 
 def truth_of(source: str, table: Table) -> dict[str, Truth]:

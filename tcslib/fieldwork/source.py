@@ -9,6 +9,7 @@ from typing import Literal
 
 from tcslib.errors import InputRefused
 from tcslib.study.load import Study
+from tcslib.study.params import DataParams
 
 Kind = Literal["csv", "xlsx", "sav", "dta", "parquet"]
 KINDS: dict[str, Kind] = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "xlsx", ".sav": "sav", ".zsav": "sav",
@@ -43,8 +44,12 @@ class Source:
 
 def source_of(study: Study) -> Source:
     """The study's file of answers; refused when it is no regular file, is empty or of an unknown kind."""
-    data = study.params.data
-    path = study.root / data.file
+    return source_at(study.root, study.params.data)
+
+
+def source_at(root: Path, data: DataParams) -> Source:
+    """The file a section ``data`` tells of, from a folder; refused as in ``source_of``."""
+    path = root / data.file
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
         raise InputRefused(f'the kind of file "{path.suffix}" is not known. Save it as .csv, .xlsx, .sav, .dta '

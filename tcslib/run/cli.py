@@ -145,17 +145,18 @@ def new(client: Annotated[str, typer.Argument(help="a short name: a-z, 0-9, _ an
         answers: Annotated[Path | None, typer.Option(help="YAML with these answers as keys")] = None,
         language: Annotated[str, typer.Option(help="en or zh")] = "en",
         sheet: Annotated[str | None, typer.Option(help="XLSX: the sheet")] = None,
-        header_row: Annotated[int, typer.Option(min=1, max=100, help="row of the column names")] = 1,
-        encoding: Annotated[str | None, typer.Option(help="of a CSV that is not UTF-8")] = None) -> None:
+        header_row: Annotated[int | None, typer.Option(min=1, max=100, help="row of the column names")] = None,
+        encoding: Annotated[str | None, typer.Option(help="of a CSV, where its bytes do not tell")] = None) -> None:
     """Propose a study from a file of answers, or (--wave, --from) the next wave of one."""
     from tcslib.run.new.command import new_study
     from tcslib.run.new.wave import new_wave
 
     if data is None:
         raise InputRefused("name the file of answers: --data FILE.", f"tcs new {client}")
-    how = {"sheet": sheet, "header_row": header_row, "encoding": encoding}
-    given = {"title": title, "sponsor": sponsor, "wave": wave, "population": population, "sample": sample,
-             "field_dates": field_dates, "mode": mode, "model": model}
+    how = {key: value for key, value in (("sheet", sheet), ("header_row", header_row), ("encoding", encoding)) if value}
+    given = {key: value for key, value in (
+        ("title", title), ("sponsor", sponsor), ("wave", wave), ("population", population), ("sample", sample),
+        ("field_dates", field_dates), ("mode", mode), ("model", model)) if value is not None}
     if previous is not None:
         new_wave(client, data, previous, given, answers, language, how)
     else:

@@ -94,7 +94,7 @@ def main() -> None:
         rows.append((source, counts))
         if args.show:
             print(source, *(f"  {line}" for line in lines), sep="\n")
-    if not args.real_only:
+    if args.seeds and not args.real_only:
         rows.append(("simulated 1–100", over(range(args.seeds), False, args.show)))
     if args.held:
         rows.append(("simulated, set aside", over(range(1000, 1100), True)))

@@ -120,5 +120,4 @@ def find_backwards(groups: Sequence[Group], guesses: Mapping[str, Guess], r: pd.
             against = tie < -2.5 / np.sqrt(p.n) if tie is not None else part[p.name] < -0.05
             word = says(p.label, "roles", "negative")
             if against or (word and tie is not None and abs(tie) < 0.1):
-                guesses[p.name].backwards = True
                 guesses[p.name].ask("backwards", r=f"{tie if tie is not None else part[p.name]:.2f}", word=word or "–")

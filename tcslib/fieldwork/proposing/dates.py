@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date
+
+import pandas as pd
 
 from tcslib.fieldwork.proposing.profile import Profile
 
-_YEAR_FIRST = re.compile(r"([12]\d{3})[-/.年](\d{1,2})[-/.月](\d{1,2})")
-_YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})[-/.]([12]\d{3})")
-_IN_NAME = ((re.compile(r"(?<!\d)(20\d{2})[ _.-]?[Qq]([1-4])(?!\d)"), "{}Q{}"),
-            (re.compile(r"(?<!\d)(20\d{2})[ _.-]?[Hh]([12])(?!\d)"), "{}H{}"),
-            (re.compile(r"(?<!\d)(20\d{2})[-_.](0[1-9]|1[0-2])(?!\d)"), "{}-{}"),
-            (re.compile(r"(?<!\d)(20\d{2})(?!\d)"), "{}"))
+_IN_NAME = re.compile(r"(?<!\d)(20\d{2})(?:[ _.-]?([QqHh][1-4])|[-_.](0[1-9]|1[0-2]))?(?!\d)")
 
 
 def span(p: Profile) -> tuple[date, date] | None:
     """First and last day in a column of dates; None where days cannot be told from months."""
-    days = sorted(_days(p.texts))
-    if not days:
-        return None
-    # a few odd dates are not the field's
-    near = [d for d in days if abs((d - days[len(days) // 2]).days) < 400]
-    return near[0], near[-1]
-
-
-def _days(texts: Iterable[str]) -> list[date]:
-    texts = list(texts)
-    last = [found.groups() for text in texts if (found := _YEAR_LAST.match(text))]
-    day_first = any(mark == "." or int(a) > 12 for a, mark, _, _ in last)
-    if last and not day_first and not any(int(b) > 12 for _, _, b, _ in last):
-        last = []
-    parts = [(int(y), int(b), int(a)) if day_first else (int(y), int(a), int(b)) for a, _, b, y in last]
-    parts += [(int(y), int(m), int(d)) for text in texts if (found := _YEAR_FIRST.match(text))
-              for y, m, d in [found.groups()]]
-    out = []
-    for year, month, day in parts:
-        try:
-            # platforms write 1980-01-01 for an answer that was never sent
-            out += [date(year, month, day)] if year > 1990 else []
-        except ValueError:
-            continue
-    return out
+    parts = pd.Series(list(p.texts), dtype="str").str.extract(r"(\d{1,4})([-/.年])(\d{1,2})[-/.月](\d{1,4})").dropna()
+    a, b, c = (parts[i].astype(int) for i in (0, 2, 3))
+    year_first, year_last = a > 1000, c > 1000
+    day_first = bool((parts[1][year_last] == ".").any() or (a[year_last] > 12).any())
+    month_first = not day_first and bool((b[year_last] > 12).any())
+    known = year_first | (year_last & (day_first or month_first))
+    days = pd.to_datetime({"year": a.where(year_first, c), "month": b.where(year_first | day_first, a),
+                           "day": c.where(year_first, a if day_first else b)}, errors="coerce")[known]
+    # platforms write 1980-01-01 for an answer that was never sent; a few odd dates are not the field's
+    days = days[days.dt.year > 1990].sort_values()
+    near = days[(days - days.iloc[len(days) // 2]).dt.days.abs() < 400] if len(days) else days
+    return (near.iloc[0].date(), near.iloc[-1].date()) if len(near) else None
 
 
 def wave_of(day: date) -> str:
@@ -51,8 +34,9 @@ def wave_of(day: date) -> str:
 
 
 def wave_in(name: str) -> str:
-    """The wave a file's name speaks of, "" for none."""
-    for pattern, form in _IN_NAME:
-        if found := pattern.search(name):
-            return form.format(*found.groups())
-    return ""
+    """The wave a file's name speaks of most exactly, "" for none."""
+    found = max(_IN_NAME.finditer(name), key=lambda m: len(m[0]), default=None)
+    if found is None:
+        return ""
+    year, part, month = found.groups()
+    return year + (part.upper() if part else f"-{month}" if month else "")

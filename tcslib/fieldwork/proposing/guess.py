@@ -35,10 +35,6 @@ class Guess:
         What the user is asked to confirm; nothing when the proposal is sure.
     scale, codes, construct
         Of an item: its scale as a study writes it, its codes for no answer with their kinds, its construct.
-    backwards
-        Whether a high answer seems to be a bad one; asked, never acted upon.
-    unreadable
-        An item whose answers are words or letters, which no study can read yet.
     design
         ``strata``, ``clusters`` or ``brand`` for a category that may be one.
     """
@@ -50,14 +46,22 @@ class Guess:
     scale: str = ""
     codes: dict[float, str] = field(default_factory=dict)
     construct: str = ""
-    backwards: bool = False
-    unreadable: bool = False
     design: str = ""
 
     @property
     def sure(self) -> bool:
         """Whether nothing needs to be confirmed."""
         return not self.asks
+
+    @property
+    def backwards(self) -> bool:
+        """Whether a high answer seems to be a bad one; asked, never acted upon."""
+        return any(one.key == "backwards" for one in self.asks)
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether the answers are words or letters, which no study can read yet."""
+        return any(one.key == "unreadable" for one in self.asks)
 
     def ask(self, key: str, **values: object) -> Guess:
         """Add a question; each is asked once."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from tcslib.fieldwork.numerals import judged
+from tcslib.fieldwork.numerals import decimal_comma, judged
 from tcslib.fieldwork.tables import Table, number_text
 
 MOSTLY = 0.9          # of the cells with something in them; the rest is dirt
@@ -87,10 +87,11 @@ class Profile:
 
 def profiles(table: Table) -> list[Profile]:
     """The columns of a table that have a name, in their order."""
-    return [_profile(table, at, name) for at, name in enumerate(table.names) if name]
+    decimal = "," if table.mark != "," and decimal_comma(table.columns) else "."
+    return [_profile(table, at, name, decimal) for at, name in enumerate(table.names) if name]
 
 
-def _profile(table: Table, at: int, name: str) -> Profile:
+def _profile(table: Table, at: int, name: str, decimal: str) -> Profile:
     column = table.columns[at]
     if column.dtype == float:
         numbers, texts, form = column.to_numpy(dtype=float), {}, ""
@@ -102,7 +103,7 @@ def _profile(table: Table, at: int, name: str) -> Profile:
         filled = len(seen)
         texts = {str(k): int(v) for k, v in seen.value_counts().items()}
         form = _form(texts, filled)
-        numbers = _numbers(cells, texts, filled, form)
+        numbers = _numbers(cells, texts, filled, form, decimal)
     values, times = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
     labels = {}
     for value, label in table.value_labels.get(name, {}).items():
@@ -116,12 +117,12 @@ def _profile(table: Table, at: int, name: str) -> Profile:
                    " ".join(table.labels.get(name, "").split()), labels, missing)
 
 
-def _numbers(cells: pd.Series, texts: Mapping[str, int], filled: int, form: str) -> np.ndarray:
+def _numbers(cells: pd.Series, texts: Mapping[str, int], filled: int, form: str, decimal: str) -> np.ndarray:
     nothing = np.full(len(cells), np.nan)
     if not filled or form in {"ip", "date", "email"}:
         return nothing
     role = "duration" if form == "duration" else "item"
-    read = {text: judged(text, role)[0] for text in texts}
+    read = {text: judged(text, role, decimal)[0] for text in texts}
     if sum(texts[text] for text, value in read.items() if not np.isnan(value)) < MOSTLY * filled:
         return nothing
     return cells.map(read).to_numpy(dtype=float)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tcslib.fieldwork.proposing.blocks import Block, by_stem, correlations, rest_means
 from tcslib.fieldwork.proposing.constructs import Group, find_backwards, grouped
-from tcslib.fieldwork.proposing.guess import Because, Guess, Role, because
+from tcslib.fieldwork.proposing.guess import Guess, Role, because
 from tcslib.fieldwork.proposing.items import ratings
 from tcslib.fieldwork.proposing.profile import Profile, profiles
 from tcslib.fieldwork.proposing.roles import told
@@ -46,7 +46,11 @@ class Proposal:
     groups: list[Group]
     strength: dict[str, float] = field(default_factory=dict)
     codes: dict[float, str] = field(default_factory=dict)
-    notes: list[Because] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Number of records."""
+        return next((p.n for p in self.profiles.values()), 0)
 
     def of(self, role: Role) -> list[str]:
         """The columns of a role."""

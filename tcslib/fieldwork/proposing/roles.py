@@ -62,17 +62,15 @@ def _nothing(p: Profile) -> Guess | None:
     if p.different > 1 or p.n < 5:
         return None
     guess = _is(p, "ignore", "constant", value=p.examples(1))
-    return guess.ask("constant") if p.filled < FEW or (p.numeric and p.different == 1 and p.filled == p.n and
-                                                       concept_of_stem(p.name)) else guess
+    return guess.ask("constant") if p.filled < FEW else guess
 
 
 def _private(p: Profile) -> Guess | None:
+    word = role_word(p.name, "" if p.numeric else p.label, "private")
     if p.form in {"ip", "email", "phone"} and not is_only(p.name, "roles", "id"):
         guess = _is(p, "ignore", "private_form", form=p.form)
-        word = role_word(p.name, p.label, "private")
         return guess if word or p.form != "phone" else guess.ask("is_private", form=p.form)
-    word = says(p.name, "roles", "private") or (says(p.label, "roles", "private") if not p.numeric else "")
-    if not word or (p.numeric and p.whole and short_run(p)) or role_word(p.name, "", "text"):
+    if not word or short_run(p) or says(p.name, "roles", "text"):
         return None
     guess = _is(p, "ignore", "private_word", word=word)
     unlike = not p.numeric and not is_only(p.name, "roles", "private") and p.different < min(20, p.filled / 2)
@@ -80,83 +78,53 @@ def _private(p: Profile) -> Guess | None:
 
 
 def _platform(p: Profile) -> Guess | None:
-    word = says(p.name, "roles", "platform")
-    if not word or not is_only(p.name, "roles", "platform"):
-        return None
-    guess = _is(p, "ignore", "platform", word=word)
-    return guess if p.different <= 3 or not (p.numeric and short_run(p)) else guess.ask("is_platform")
+    return _is(p, "ignore", "platform", word=p.name) if is_only(p.name, "roles", "platform") else None
 
 
 def _time(p: Profile) -> Guess | None:
-    word = role_word(p.name, p.label, "timestamp")
     if p.form == "date":
-        if says(p.name, "roles", "year"):
-            return _is(p, "ignore", "birth", word=says(p.name, "roles", "year"))
+        if word := says(p.name, "roles", "year"):
+            return _is(p, "ignore", "birth", word=word)
         return _is(p, "timestamp", "dates", example=p.examples(1))
-    if p.form == "clock":
-        return _is(p, "ignore", "clock", example=p.examples(1)).ask("is_clock")
-    if word and p.numeric and min(p.counts) > 20_000 and p.different > 3:
-        return _is(p, "timestamp", "serial_dates", word=word).ask("is_timestamp")
-    return None
+    return _is(p, "ignore", "clock", example=p.examples(1)).ask("is_clock") if p.form == "clock" else None
 
 
 def _id(p: Profile) -> Guess | None:
-    unique = p.filled and p.different >= _UNIQUE * p.filled and p.filled == p.n
-    word = says(p.name, "roles", "id") or says(p.label, "roles", "id")
-    if word and p.numeric and p.whole and not p.texts and min(p.counts) >= 1e15:
+    word = role_word(p.name, p.label, "id")
+    if word and p.whole and not p.texts and min(p.counts) >= 1e15:
         return _is(p, "id", "id_word", word=word, n=p.filled).ask("id_rounded")
-    if not unique or (p.numeric and not p.whole):
+    if p.filled < p.n or p.different < _UNIQUE * p.n or (p.numeric and not p.whole):
         return None
-    if word and not says(p.name, "roles", "weight"):
+    if word:
         guess = _is(p, "id", "id_word", word=word, n=p.different)
         return guess if p.different == p.filled or is_only(p.name, "roles", "id") else guess.ask("is_id")
-    if p.numeric:
-        numbers = np.sort(p.numbers)
-        sequence = len(numbers) >= FEW and bool((np.diff(numbers) == 1).all())
-        if sequence or (min(p.counts) >= 10_000 and p.n >= FEW):
-            return _is(p, "id", "sequence" if sequence else "unique", n=p.different).ask("is_id")
-        return None
-    spaced = sum(c for t, c in p.texts.items() if " " in t or len(t) > 40)
-    if spaced > 0.05 * p.filled or p.n < FEW or not any(ch.isdigit() for t in list(p.texts)[:5] for ch in t):
+    if p.numeric or p.n < FEW or not any(c.isdigit() for text in list(p.texts)[:5] for c in text):
         return None
     return _is(p, "id", "unique", n=p.different).ask("is_id")
 
 
 def _weight(p: Profile) -> Guess | None:
-    if not p.numeric or min(p.counts) < 0 or p.different < 3:
-        return None
-    mean = float(np.nanmean(p.numbers))
     word = role_word(p.name, p.label, "weight")
-    if word and not short_run(p):
-        return _is(p, "weight", "weight_word", word=word, mean=f"{mean:.3g}").ask("is_weight")
-    mean_one = abs(mean - 1) < 0.15 and max(p.counts) < 20 and min(p.counts) > 0
-    if not p.whole and mean_one and p.different > 5 and p.filled == p.n:
-        return _is(p, "weight", "weight_mean", mean=f"{mean:.3g}").ask("is_weight")
-    return None
+    if not word or not p.numeric or min(p.counts) < 0 or short_run(p):
+        return None
+    return _is(p, "weight", "weight_word", word=word, mean=f"{np.nanmean(p.numbers):.3g}").ask("is_weight")
 
 
 def _duration(p: Profile) -> Guess | None:
-    word = role_word(p.name, p.label, "duration")
-    if not p.numeric or not (word or p.form == "duration"):
+    word = role_word(p.name, p.label, "duration") or (p.form if p.form == "duration" else "")
+    if not word or not p.numeric or (short_run(p) and p.form != "duration"):
         return None
     median = float(np.nanmedian(p.numbers))
-    if p.form != "duration" and (short_run(p) or min(p.counts) < 0):
-        return None
-    guess = _is(p, "duration", "duration", word=word or p.form, median=f"{median:.0f}")
+    guess = _is(p, "duration", "duration", word=word, median=f"{median:.0f}")
     return guess if 20 <= median <= 7200 else guess.ask("is_seconds", median=f"{median:.3g}")
 
 
 def _words(p: Profile) -> Guess:
     """A column of text: answers in words, categories, or open answers."""
-    if p.form == "answer_code":
-        guess = _is(p, "item", "answer_codes", example=p.examples(2)).ask("unreadable")
-        guess.unreadable = True
-        return guess
     rated = sum(bool(says(t, "ratings")) for t in p.texts)
-    if 3 <= p.different <= LONGEST_RUN + 2 and rated >= 0.6 * p.different:
-        guess = _is(p, "item", "rating_words", example=p.examples(3)).ask("unreadable")
-        guess.unreadable = True
-        return guess
+    if p.form == "answer_code" or (3 <= p.different <= LONGEST_RUN + 2 and rated >= 0.6 * p.different):
+        key = "answer_codes" if p.form == "answer_code" else "rating_words"
+        return _is(p, "item", key, example=p.examples()).ask("unreadable")
     if p.form == "several" and p.different <= max(60, p.filled / 4):
         return _is(p, "ignore", "several", example=p.examples(1)).ask("is_several")
     return _open_or_category(p)

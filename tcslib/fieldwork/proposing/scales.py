@@ -35,7 +35,7 @@ class Scaling:
     @property
     def text(self) -> str:
         """As a study writes it."""
-        return "0/1" if (self.low, self.high) == (0, 1) else f"{self.low}-{self.high}"
+        return f"{self.low}-{self.high}"
 
     def holds(self, value: float) -> bool:
         """Whether a number is an answer."""
@@ -99,16 +99,13 @@ def _labelled(block: Sequence[Profile]) -> tuple[tuple[int, int] | None, dict[fl
         for value, words in p.value_labels.items():
             if kind := kind_of(words):
                 codes[value] = kind
-            elif value == round(value) and abs(value) <= 11 and not _declared(p, value):
+            elif value == round(value) and abs(value) <= 11 and not any(
+                    low <= value <= high for low, high in p.missing):
                 answers.add(value)
     if len(answers) < 2:
         return None, codes
     ends = int(min(answers)), int(max(answers))
     return (ends if ends in USUAL + OTHER else None), codes
-
-
-def _declared(p: Profile, value: float) -> bool:
-    return any(low <= value <= high for low, high in p.missing)
 
 
 def _stated(block: Sequence[Profile]) -> tuple[int, int] | None:
@@ -186,25 +183,18 @@ def _aligned(p: Profile, others: np.ndarray | None, low: int, high: int) -> np.n
 def _fitted(counts: Mapping[float, int], low: int, high: int, known: Sequence[tuple[int, int]]) -> Scaling:
     """The scale in use that holds a run of values."""
     seen = because("scale_run", low=low, high=high)
-    total, own = sum(counts.values()), (low, high) in USUAL + OTHER
-    ends = counts.get(low, 0) >= 3 and counts.get(high, 0) >= 3
-    wider = [s for s in known if s[0] < low and high == s[1]]
-    if wider and counts.get(low, 0) < 0.03 * total:
-        # the rest of the questionnaire goes further down, and hardly anybody chose the lowest answers
-        return Scaling(*wider[0], because=seen, asks=[because("scale_wider", low=wider[0][0], high=high)])
-    if (low, high) in USUAL and (ends or (low, high) in known):
+    if (low, high) in USUAL and (
+            (low, high) in known or min(counts.get(low, 0), counts.get(high, 0)) >= 3):
         return Scaling(low, high, because=seen)
-    fits = [s for s in (*known, *USUAL) if s[0] <= low and high <= s[1] and (high - low) > (s[1] - s[0]) / 2]
-    if (low, high) in USUAL or (own and counts.get(high, 0) >= 0.04 * total):
+    own = (low, high) in USUAL + OTHER
+    if (low, high) in USUAL or (own and counts.get(high, 0) >= 0.04 * sum(counts.values())):
         return Scaling(low, high, because=seen, asks=[because("scale_unusual", low=low, high=high)])
-    for s in fits:
-        if high == s[1] or s in known or not own:
+    for s in (*known, *USUAL):
+        wide = (high - low) > (s[1] - s[0]) / 2 or high - low < 3
+        if wide and s[0] <= low and high <= s[1] and (high == s[1] or s in known or not own):
             # nobody chose the lowest answers: common where most are satisfied
             sure = s in known and high == s[1] and low - s[0] <= (s[1] - s[0]) / 3
             return Scaling(*s, because=seen, asks=[] if sure else [because("scale_wider", low=s[0], high=s[1])])
-    wide = next((s for s in (*known, *USUAL) if s[0] <= low and high <= s[1]), None)
-    if wide and high - low < 3:
-        return Scaling(*wide, because=seen, asks=[because("scale_wider", low=wide[0], high=wide[1])])
     return Scaling(low, high, because=seen, asks=[because("scale_unusual", low=low, high=high)])
 
 
@@ -220,7 +210,7 @@ def _with_codes(found: Scaling, counts: Mapping[float, int], codes: Mapping[floa
     for value, count in counts.items():
         if value in codes:
             found.codes[value] = codes[value]
-        elif found.holds(value) or value != round(value):
+        elif found.holds(value):
             continue
         elif value in _CONVENTIONAL or (count >= 3 and count >= 0.003 * total):
             found.codes[value] = _CUSTOM.get(str(abs(int(value)))[-1], "skipped")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
+import pandas as pd
 
-from tcslib.fieldwork.proposing.blocks import stem_of
 from tcslib.fieldwork.proposing.guess import FEW, Because, because
 from tcslib.fieldwork.proposing.profile import Profile
 from tcslib.fieldwork.proposing.propose import Proposal
@@ -24,18 +24,21 @@ _ALIKE = 0.95          # correlation of the shares of two columns' values
 class Mapped:
     """One question in two waves; ``old`` or ``new`` is "" where it was not asked.
 
-    ``scale`` and ``codes`` are those of the new wave where they differ; ``marks`` says what a comparison must show as
-    changed. Where that is only suspected, the mark stands too until somebody takes it away.
+    ``scale`` and ``codes`` are those of the new wave where they differ; ``marks`` (wording, scale, codes) says what a
+    comparison must show as changed. Where that is only suspected, the mark stands too until somebody takes it away.
     """
 
     old: str
     new: str
-    kind: Literal["same", "renamed", "new", "dropped"]
-    because: Because
     scale: str = ""
     codes: dict[float, str] | None = None
-    marks: list[Literal["wording", "scale", "codes"]] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
     asks: list[Because] = field(default_factory=list)
+
+    def mark(self, what: str, key: str, **values: object) -> None:
+        """Say that something was changed, and why that is thought."""
+        self.marks += [what] if what not in self.marks else []
+        self.asks.append(because(key, **values))
 
 
 def mapped(old: Proposal, new: Proposal, items: Mapping[str, Item]) -> list[Mapped]:
@@ -48,153 +51,110 @@ def mapped(old: Proposal, new: Proposal, items: Mapping[str, Item]) -> list[Mapp
     items
         The study's questions in the old wave, by column.
     """
-    out: dict[str, Mapped] = {name: Mapped(name, name, "same", because("same")) for name in items
-                              if name in new.profiles}
     gone = [name for name in items if name not in new.profiles]
     free = [name for name, guess in new.columns.items() if name not in old.profiles
             and guess.role in {"item", "nps"} and not guess.unreadable]
-    for name, found, how in _renamed(old, new, gone, free, items):
-        out[name] = Mapped(name, found, "renamed", how, asks=[how])
-        free.remove(found)
-    for name in gone:
-        out.setdefault(name, Mapped(name, "", "dropped", because("dropped"), asks=[because("dropped")]))
-    for one in out.values():
-        if one.new and one.old in old.profiles:
-            _compare(one, old.profiles[one.old], new.profiles[one.new], new, items[one.old])
-    fresh = [Mapped("", name, "new", because("new"), asks=[because("new")]) for name in free]
-    return [*(out[name] for name in items), *fresh]
+    renamed = _renamed(old, new, gone, free, items)
+    out = []
+    for name in items:
+        found, asks = renamed.get(name, ("", [because("dropped")])) if name in gone else (name, [])
+        out.append(one := Mapped(name, found, asks=asks))
+        if found and name in old.profiles:
+            _compare(one, old.profiles[name], new.profiles[found], new, items[name])
+    taken = {one.new for one in out}
+    return [*out, *(Mapped("", name, asks=[because("new")]) for name in free if name not in taken)]
 
 
 def _renamed(old: Proposal, new: Proposal, gone: Sequence[str], free: Sequence[str],
-             items: Mapping[str, Item]) -> list[tuple[str, str, Because]]:
-    """Pairs of a name that is gone and one that is new, the surest first; each name is used once."""
+             items: Mapping[str, Item]) -> dict[str, tuple[str, list[Because]]]:
+    """The new name of what is gone, the surest first; each name is used once, and what fits two equally fits none."""
+    before, after = _neighbours(old), _neighbours(new)
     scored = []
     for name in gone:
-        for other in free:
-            if name not in old.profiles:
-                continue
-            if found := _alike(old.profiles[name], new.profiles[other], old, new, items[name]):
+        for other in free if name in old.profiles else ():
+            place = sum(map(str.__eq__, before[name], after[other])) / 2
+            if found := _alike(old.profiles[name], new.profiles[other], place, items[name]):
                 scored.append((*found, name, other))
-    out, used = [], set()
+    out: dict[str, tuple[str, list[Because]]] = {}
     for score, how, name, other in sorted(scored, key=lambda s: -s[0]):
-        # what fits two columns equally well fits none
-        rivals = [s for s in scored if (s[2] == name) != (s[3] == other) and abs(s[0] - score) < 1e-9
-                  and s[2] not in used and s[3] not in used]
-        if name in used or other in used or rivals:
-            continue
-        used |= {name, other}
-        out.append((name, other, how))
+        left = [s for s in scored if s[2] not in out and s[3] not in {found for found, _ in out.values()}]
+        rivals = [s for s in left if (s[2] == name or s[3] == other) and abs(s[0] - score) < 1e-9]
+        if len(rivals) == 1:
+            out[name] = other, [how]
     return out
 
 
-def _alike(a: Profile, b: Profile, old: Proposal, new: Proposal, item: Item) -> tuple[float, Because] | None:
-    """How surely two columns are one question, and by what."""
-    inside = [v for v in b.counts if item.scale.low <= v <= item.scale.high]
-    if not inside:
+def _neighbours(proposal: Proposal) -> dict[str, tuple[str, str]]:
+    names = list(proposal.profiles)
+    return dict(zip(names, zip(["", *names], [*names[1:], ""], strict=False), strict=True))
+
+
+def _alike(a: Profile, b: Profile, place: float, item: Item) -> tuple[float, Because] | None:
+    """How surely two columns are one question, and by what; ``place`` is 1 where both neighbours are the same."""
+    if not any(item.scale.low <= v <= item.scale.high for v in b.counts):
         return None
     if a.label and a.label.casefold() == b.label.casefold():
-        return 3.0 + _place(a, b, old, new), because("by_label")
-    if a.label and b.label and difflib.SequenceMatcher(None, a.label.casefold(), b.label.casefold()).ratio() < 0.5:
+        return 3.0 + place, because("by_label")
+    if a.label and b.label and _near(a.label, b.label) < 0.5:
         return None
-    r = _shares(a, b, item)
-    place = _place(a, b, old, new)
+    shares = pd.DataFrame({"a": a.counts, "b": b.counts}).reindex(np.arange(item.scale.low, item.scale.high + 1))
+    r = shares.fillna(0).corr().loc["a", "b"] if 2 < len(shares) < 20 else 0.0
     if place == 1.0 and r > _ALIKE:
         return 2.0 + r, because("by_answers", r=f"{r:.2f}")
-    near = difflib.SequenceMatcher(None, a.name.casefold(), b.name.casefold()).ratio()
-    same_number = a.name[len(stem_of(a.name)):].strip("_. 0") == b.name[len(stem_of(b.name)):].strip("_. 0")
-    if (near >= 0.75 or a.name.casefold() == b.name.casefold()) and same_number and r > 0.8:
+    near = _near(a.name, b.name)
+    if near >= 0.75 and r > 0.8 and re.findall(r"\d+", a.name) == re.findall(r"\d+", b.name):
         return 1.0 + near, because("by_name")
     return None
 
 
-def _place(a: Profile, b: Profile, old: Proposal, new: Proposal) -> float:
-    """1 where both neighbours in the file bear the same names, 0.5 where one does."""
-    before, after = list(old.profiles), list(new.profiles)
-    i, j = before.index(a.name), after.index(b.name)
-    return sum(_at(before, i + step) == _at(after, j + step) for step in (-1, 1)) / 2
-
-
-def _at(names: Sequence[str], at: int) -> str:
-    return names[at] if 0 <= at < len(names) else ""
-
-
-def _shares(a: Profile, b: Profile, item: Item) -> float:
-    """Correlation of the shares of the scale's values in two columns."""
-    values = np.arange(item.scale.low, item.scale.high + 1)
-    if not 2 < len(values) < 20:
-        return 0.0
-    x, y = (np.array([p.counts.get(float(v), 0) for v in values], dtype=float) for p in (a, b))
-    if x.std() == 0 or y.std() == 0:
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
+def _near(a: str, b: str) -> float:
+    return difflib.SequenceMatcher(None, a.casefold(), b.casefold()).ratio()
 
 
 def _compare(one: Mapped, a: Profile, b: Profile, new: Proposal, item: Item) -> None:
     """What was changed about a question: its scale, its codes, its wording; and answers quite unlike those before."""
-    guess = new.columns[b.name]
-    known = dict(item.missing_codes)
-    outside = sum(c for v, c in b.counts.items() if not item.scale.low <= v <= item.scale.high and v not in known)
-    scale = guess.scale if guess.role in {"item", "nps"} else ""
-    was, now = str(item.scale), scale.replace("/", "-").replace("percent", "0-100")
+    guess, known = new.columns[b.name], item.missing_codes
+    outside = sum(c for v, c in b.counts.items() if not _holds(item.scale, v) and v not in known)
     unsure = any(q.key in {"scale_wider", "scale_unusual", "few_records"} for q in guess.asks)
-    if now and now != was and (outside > 0.005 * b.filled or not unsure):
-        one.scale = scale
-    elif shorter := _shortened(a, b, item):
-        one.scale = shorter
+    if guess.role in {"item", "nps"} and Scale.parse(guess.scale) != item.scale and (
+            outside > 0.005 * b.filled or not unsure):
+        one.scale = guess.scale
+    else:
+        one.scale = _shortened(a, b, item)
+    scale = Scale.parse(one.scale) if one.scale else item.scale
     if one.scale:
-        one.marks.append("scale")
-        one.asks.append(because("scale", old=was, new=one.scale))
-    codes = {v: k for v, k in guess.codes.items() if not (one.scale == "" and item.scale.low <= v <= item.scale.high)}
-    came = {v: k for v, k in codes.items() if v not in known}
-    unused = [v for v in known if v in a.counts and v not in b.counts]
-    if came or (one.scale and any(_inside(v, one.scale) for v in known)) or _codes_gone(a, b, unused, known):
-        one.marks.append("codes")
-    if came:
-        # a code that stood for one thing may stand for another now: what both waves hold keeps its meaning
-        one.codes = {**{v: known[v] for v in codes if v in known}, **came}
-        one.asks.append(because("codes", old=_listed([v for v in known if v in a.counts]), new=_listed(list(codes))))
-    elif one.scale and any(_inside(v, one.scale) for v in known):
-        one.codes = {v: k for v, k in known.items() if not _inside(v, one.scale)}
-        one.asks.append(because("codes", old=_listed(list(known)), new=_listed(list(one.codes))))
-    elif "codes" in one.marks:
-        one.asks.append(because("codes", old=_listed(unused), new="–"))
+        one.mark("scale", "scale", old=item.scale, new=one.scale)
+    # a code that stood for one thing may stand for another now: what both waves hold keeps its meaning
+    codes = {v: known.get(v, kind) for v, kind in guess.codes.items() if not _holds(scale, v)}
+    kept = codes if set(codes) - set(known) else {v: kind for v, kind in known.items() if not _holds(scale, v)}
+    had = {v: a.counts[v] for v in known if v in a.counts}
+    gone = not any(v in b.counts for v in had) and sum(had.values()) > 0.01 * a.filled and b.filled > 200
+    if kept != known or gone:
+        one.codes = kept if kept != known else None
+        one.mark("codes", "codes", old=_listed(had), new=_listed(() if gone and not codes else kept))
     if a.label and b.label and _plain(a.label) != _plain(b.label):
-        one.marks.append("wording")
-        one.asks.append(because("wording", old=a.label, new=b.label))
-    if not one.scale and a.filled >= FEW and b.filled >= FEW:
-        _shifted(one, a, b, item)
-
-
-def _codes_gone(a: Profile, b: Profile, unused: Sequence[float], known: Mapping[float, str]) -> bool:
-    """Whether all codes that a question had in use are gone from a file large enough to show them."""
-    had = sum(a.counts.get(v, 0) for v in known)
-    return bool(unused) and had == sum(a.counts[v] for v in unused) and had > 0.01 * a.filled and b.filled > 200
+        one.mark("wording", "wording", old=a.label, new=b.label)
+    x, y = (p.numbers[(p.numbers >= item.scale.low) & (p.numbers <= item.scale.high)] for p in (a, b))
+    if not one.scale and min(len(x), len(y)) >= FEW and (
+            abs(x.mean() - y.mean()) > _MOVED * np.sqrt((x.var() + y.var()) / 2)):
+        one.mark("wording", "shifted", old=f"{x.mean():.2f}", new=f"{y.mean():.2f}")
 
 
 def _shortened(a: Profile, b: Profile, item: Item) -> str:
     """A shorter scale in use, where answers that were common before are not given any more by anybody."""
-    inside = sorted(v for v in b.counts if item.scale.low <= v <= item.scale.high)
+    inside = sorted(v for v in b.counts if _holds(item.scale, v))
     if len(inside) < 2 or b.filled < 60 or (inside[0], inside[-1]) not in USUAL:
         return ""
-    lost = sum(c for v, c in a.counts.items() if item.scale.low <= v <= item.scale.high
-               and not inside[0] <= v <= inside[-1])
+    lost = sum(c for v, c in a.counts.items() if _holds(item.scale, v) and not inside[0] <= v <= inside[-1])
     # so many answers do not vanish by chance
     return f"{inside[0]:g}-{inside[-1]:g}" if lost > 0.05 * a.filled and lost * b.filled / a.filled > 8 else ""
 
 
-def _shifted(one: Mapped, a: Profile, b: Profile, item: Item) -> None:
-    x, y = (p.numbers[(p.numbers >= item.scale.low) & (p.numbers <= item.scale.high)] for p in (a, b))
-    if min(len(x), len(y)) >= FEW and abs(x.mean() - y.mean()) > _MOVED * np.sqrt((x.var() + y.var()) / 2):
-        one.marks += ["wording"] if "wording" not in one.marks else []
-        one.asks.append(because("shifted", old=f"{x.mean():.2f}", new=f"{y.mean():.2f}"))
+def _holds(scale: Scale, value: float) -> bool:
+    return scale.low <= value <= scale.high
 
 
-def _inside(value: float, scale: str) -> bool:
-    found = Scale.parse(scale)
-    return found.low <= value <= found.high
-
-
-def _listed(values: Sequence[float]) -> str:
+def _listed(values: Iterable[float]) -> str:
     return ", ".join(f"{v:g}" for v in sorted(values)) or "–"
 
 

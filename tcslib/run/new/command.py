@@ -2,171 +2,134 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any
+
+from pydantic import ValidationError
 
 from tcslib.errors import InputRefused, TcsError
-from tcslib.fieldwork.proposing.layout import Layout, table_at
+from tcslib.fieldwork.proposing.layout import table_at
+from tcslib.fieldwork.proposing.model import ModelGuess, model_for
 from tcslib.fieldwork.proposing.propose import Proposal, propose
-from tcslib.fieldwork.source import KINDS, Source
-from tcslib.run.new.answers import Answers, assumed, from_file, interview, prefilled, settle
-from tcslib.run.new.placing import copy_target, place, project_root
-from tcslib.run.new.plan import StudyPlan, study_plan
-from tcslib.run.new.sentences import LANGUAGES, Says
-from tcslib.run.new.switches import refused
-from tcslib.run.new.table import as_text, numbered, show
-from tcslib.run.new.writing import study_yaml, wave_yaml
+from tcslib.fieldwork.source import source_at
+from tcslib.fieldwork.tables import Table
+from tcslib.run.new.answers import from_file, interview, prefilled
+from tcslib.run.new.placing import copy_target, place
+from tcslib.run.new.sentences import LANGUAGES, Says, as_table, few, numbered
+from tcslib.run.new.study import study_yaml, wave_yaml
+from tcslib.run.runs import project
 from tcslib.study.params import DataParams
 from tcslib.study.values import RESERVED, SLUG
 
-_ENCODINGS = tuple(e for one in get_args(DataParams.model_fields["encoding"].annotation)
-                   for e in (get_args(one) or (None,)))
-# a study's keys have flags here: there is no study yet
-_FLAGS = {"data.encoding": "--encoding NAME", "data.header_row": "--header-row N", "data.sheet": "--sheet NAME"}
 
-
-def new_study(client: str, data: Path, given: Mapping[str, str | None], answers_file: Path | None, language: str,
-              how: Mapping[str, str | int | None]) -> None:
+def new_study(client: str, data: Path, given: Mapping[str, str], answers_file: Path | None, language: str,
+              how: Mapping[str, Any]) -> None:
     """Propose a study and write it.
 
     Parameters
     ----------
     given
-        Answers from flags, by question; None where there was none.
+        Answers from flags, by question.
     how
-        ``sheet``, ``header_row`` and ``encoding`` of the file.
+        Keys of a study's section ``data``, as far as the user stated them.
     """
-    check_client(client)
-    says, root = Says(checked_language(language)), project_root()
+    says, root = begun(client, language)
     folder = root / "params" / client
     if (folder / "study.yaml").exists():
         raise InputRefused("is there already. Take another client name, or start its next wave: tcs new "
                            f"{client} --wave … --from …", f"params/{client}/study.yaml")
-    layout = read_file(data, how)
-    target, there = copy_target(data.resolve(), root, client)
-    proposal = propose(layout.table)
-    show(proposal, says)
-    print(says("say.read", file=data.name, rows=f"{len(layout.table.lines):,}", columns=len(proposal.columns)))
-    answers = settle(prefilled(proposal, data, client, says), from_file(answers_file) | {
-        key: value for key, value in given.items() if value is not None})
-    proposed = study_plan(proposal, answers["model"])
-    if not answers["model"]:
-        answers.values["model"] = proposed.model.preset or "own"
-    if sys.stdin.isatty():
-        answers = _asked(answers, says)
-    plan = study_plan(proposal, answers["model"])
+    table, header_rows = read_file(data, how)
+    target = copy_target(data.resolve(), root, client)
     shown = target.relative_to(root).as_posix()
+    proposal = propose(table)
+    print(as_table(proposal, says), says("say.read", file=data.name, rows=f"{proposal.rows:,}",
+                                        columns=len(proposal.columns)), sep="\n")
+    answers = prefilled(proposal, data, client, says).give({**from_file(answers_file), **given})
+    model = proposed_model(proposal, answers["model"])
+    answers.values["model"] = answers["model"] or model.name
+    if sys.stdin.isatty():
+        import typer
+
+        answers = interview(answers, says, lambda question, default: str(typer.prompt(question, default=default)),
+                            lambda said: print(said, file=sys.stderr))
+        model = proposed_model(proposal, answers["model"])
     wave = folder / f"{answers['wave']}.yaml"
-    texts = {folder / "study.yaml": study_yaml(client, shown, proposal, plan, answers, says),
-             folder / "proposal.txt": as_text(proposal, says),
-             wave: wave_yaml(answers["wave"], shown, layout, plan, answers, says)}
-    place(root, {} if there else {target: data.resolve()}, texts, lambda: None)
-    if there:
-        print(says("say.there", file=shown))
-    _report(root, wave, [*texts, *([] if there else [target])], proposal, plan, layout, answers, says)
+    # ids stored as rounded numbers would be refused
+    ids = [n for n in proposal.of("id") if all(one.key != "id_rounded" for one in proposal.columns[n].asks)]
+    files = place(root, data.resolve(), target, {
+        folder / "study.yaml": study_yaml(client, shown, proposal, model, answers, says),
+        folder / "proposal.txt": as_table(proposal, says),
+        wave: wave_yaml(shown, how, next(iter(ids), ""), answers, says, {})})
+    if header_rows:
+        print(says("say.header_rows", n=header_rows))
+    if proposal.unreadable:
+        print(says("say.unreadable", n=len(proposal.unreadable), names=few(proposal.unreadable)))
+    if assumed := answers.assumed(says):
+        print(says("say.assumed"), numbered(assumed), sep="\n")
+    finish(root, wave, files, to_confirm(proposal, model, says), says)
 
 
-def check_client(client: str) -> None:
-    """Refuse a name that cannot be a folder's."""
+def begun(client: str, language: str) -> tuple[Says, Path]:
+    """The sentences and the project's root; refused when the client's or the language's name will not do."""
     if not SLUG.match(client) or client in RESERVED:
         raise InputRefused("a short name of a-z, 0-9, _ and - is expected, such as acme. Readers see the title.",
                            f'client "{client[:60]}"')
-
-
-def checked_language(language: str) -> str:
-    """Refuse a language there is none of."""
     if language not in LANGUAGES:
         raise InputRefused(f"{' or '.join(LANGUAGES)} is expected.", f"--language {language[:20]}")
-    return language
+    return Says(language), project()
 
 
-def read_file(data: Path, how: Mapping[str, str | int | None]) -> Layout:
-    """The file as a table; refused when it is none, or holds nobody."""
-    if not data.is_file():
-        raise InputRefused("there is no such regular file. Correct the path.", f"--data {data}")
-    if data.stat().st_size == 0:
-        raise InputRefused("the file is empty. Export it again.", str(data))
-    kind = KINDS.get(data.suffix.lower())
-    if kind is None:
-        raise InputRefused(f'the kind of file "{data.suffix}" is not known. Save it as {", ".join(sorted(KINDS))}.',
-                           str(data))
-    encoding = str(how["encoding"]) if how.get("encoding") else None
-    if encoding not in _ENCODINGS:
-        raise InputRefused(f"{', '.join(str(e) for e in _ENCODINGS if e)} is expected.", f"--encoding {encoding}"[:80])
+def read_file(data: Path, how: Mapping[str, Any]) -> tuple[Table, int]:
+    """The file as a table, and how many platform's header rows it had; refused when it is none, or holds nobody."""
     try:
-        layout = table_at(Source(data.resolve(), data.name, kind, str(how.get("sheet") or ""),
-                                 int(how.get("header_row") or 1), encoding))
-    except InputRefused as error:
-        flags = [flag for key, flag in _FLAGS.items() if key in str(error)]
-        if not flags:
-            raise
-        raise InputRefused(f"{error} (Here: {', '.join(flags)}.)") from None
-    if not len(layout.table.lines) or not any(layout.table.names):
+        source = source_at(Path(), DataParams.model_validate({"file": str(data), **how}))
+        table, header_rows = table_at(source)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InputRefused(f"{fault['msg']}.", f"data.{fault['loc'][0]} {str(fault['input'])[:40]}") from None
+    except InputRefused as error:          # a study's keys have flags here: there is no study yet
+        raise InputRefused(re.sub(r"data\.(file|sheet|header_row|encoding)\b", lambda key: "--" + key[1].replace(
+            "_", "-").replace("file", "data"), str(error))) from None
+    if not len(table.lines) or not any(table.names):
         raise InputRefused("holds 0 respondents: there is nothing below the column names. Export it again.", str(data))
-    return layout
+    return table, header_rows
 
 
-def _asked(answers: Answers, says: Says) -> Answers:
-    import typer
-
-    def ask(question: str, default: str) -> str:
-        return str(typer.prompt(question, default=default))
-
-    return interview(answers, says, ask, lambda said: print(said, file=sys.stderr))
+def proposed_model(proposal: Proposal, wanted: str) -> ModelGuess:
+    """The model of what a study can read; ``wanted`` is a preset's name, ``own``, or "" for what fits."""
+    readable = [g for g in proposal.groups if not any(proposal.columns[p.name].unreadable for p in g.items)]
+    return model_for(readable, proposal.strength, wanted, next(iter(proposal.of("nps")), ""))
 
 
-def gaps(path: Path) -> list[str]:
-    """What the check says of a study just written."""
-    from tcslib.fieldwork.columns import check_columns, columns_of
-    from tcslib.study.load import load
-
-    try:
-        study = load(path)
-        return [str(one) for one in check_columns(study, columns_of(study))]
-    except TcsError as error:
-        return error.lines
-
-
-def to_confirm(proposal: Proposal, plan: StudyPlan, answers: Answers, says: Says) -> list[str]:
+def to_confirm(proposal: Proposal, model: ModelGuess, says: Says) -> list[str]:
     """Every question left open: one for each code and construct, one for each thing asked of columns."""
     asked: dict[str, list[str]] = {}
     for name, guess in proposal.columns.items():
         for one in guess.asks:
             asked.setdefault(says.ask(one), []).append(name)
-    out = [f"{_few(names)}: {said}" for said, names in asked.items()]
-    out += [says("ask.code_kind", value=f"{code:g}", kind=kind) for code, kind in sorted(plan.codes.items())
-            if code in proposal.codes]
-    return [*out, *(says.ask(one) for one in plan.model.asks)]
+    return [*(f"{few(names)}: {said}" for said, names in asked.items()),
+            *(says("ask.code_kind", value=f"{code:g}", kind=kind) for code, kind in sorted(proposal.codes.items())),
+            *(says.ask(one) for one in model.asks)]
 
 
-def _few(names: list[str], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (f" … ({len(names)})" if len(names) > most else "")
+def gaps(path: Path) -> list[str]:
+    """What the check says of a study just written."""
+    from tcslib.run.cli import check_study
+
+    try:
+        check_study(str(path))
+    except TcsError as error:
+        return error.lines
+    return []
 
 
-def _report(root: Path, wave: Path, files: list[Path], proposal: Proposal, plan: StudyPlan, layout: Layout,
-            answers: Answers, says: Says) -> None:
-    if layout.source.header_row > 1:
-        print(says("say.header", row=layout.source.header_row))
-    if layout.labels_rows:
-        print(says("say.header_rows", n=layout.labels_rows))
-    if proposal.unreadable:
-        print(says("say.unreadable", n=len(proposal.unreadable), names=_few(proposal.unreadable)))
-    if refused(language=says.language):
-        print(says("say.language", language="en"))
-    if lines := assumed(answers, says):
-        print(says("say.assumed"), numbered(lines), sep="\n")
-    open_ = to_confirm(proposal, plan, answers, says)
+def finish(root: Path, wave: Path, files: list[Path], open_: list[str], says: Says) -> None:
+    """Say what is to be confirmed, which files were written, what the check misses in them, and what to do next."""
     print(says("say.to_confirm", n=len(open_)) + "\n" + numbered(open_) if open_ else says("say.all_sure"))
-    finish(root, wave, files, says)
-
-
-def finish(root: Path, wave: Path, files: list[Path], says: Says) -> None:
-    """Say which files were written, what the check misses in them, and what to do next."""
-    print(says("say.wrote"))
-    for path in files:
-        print(f"  {path.relative_to(root).as_posix()}")
+    print(says("say.wrote"), *(f"  {path.relative_to(root).as_posix()}" for path in files), sep="\n")
     if missing := gaps(wave):
         print(says("say.gaps"), numbered(missing), sep="\n")
     name = f"{wave.parent.name}/{wave.stem}"
