@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -42,39 +44,21 @@ def stem_of(name: str) -> str:
 
 def by_stem(columns: Sequence[Profile]) -> list[Block]:
     """Blocks of columns with one stem, in the order of their first column."""
+    stems = [stem_of(p.name) for p in columns]
+    often = Counter(stem.casefold() for stem in stems)
+
+    def letters(pair: tuple[Profile, str]) -> str:
+        start = pair[1].rstrip("0123456789")
+        return start if often[pair[1].casefold()] == 1 and start != pair[1] and is_generic(start) else ""
+
     blocks: dict[str, Block] = {}
-    for p in columns:
-        stem = stem_of(p.name)
-        blocks.setdefault(stem.casefold(), Block(stem)).columns.append(p)
-    out = _numbered_apart(list(blocks.values()))
-    for block in out:
-        block.named = not is_generic(block.stem)
-    if len(out) == 1 and len(columns) > 8:          # one stem for the whole questionnaire says nothing
-        out[0].named = False
-    return out
-
-
-def _numbered_apart(blocks: list[Block]) -> list[Block]:
-    """The blocks; three or more in a row that hold one numbered question each (v08_x, v09_x …) become one."""
-    out: list[Block] = []
-    for block in sorted(blocks, key=lambda b: b.columns[0].at):
-        letters = block.stem.rstrip("0123456789")
-        alone = len(block.columns) == 1 and letters != block.stem and is_generic(letters)
-        before = out[-1] if out else None
-        if alone and before is not None and before.stem == letters and before.columns[-1].at == block.columns[0].at - 1:
-            before.columns += block.columns
-        else:
-            out.append(Block(letters if alone else block.stem, block.columns))
-    return [part for block in out for part in _kept(block)]
-
-
-def _kept(block: Block) -> list[Block]:
-    """A run of two numbered questions stays two blocks."""
-    if len(block.columns) == 2 and is_generic(block.stem) and len({stem_of(p.name) for p in block.columns}) == 2:
-        return [Block(stem_of(p.name), [p]) for p in block.columns]
-    if len(block.columns) == 1 and is_generic(block.stem):
-        return [Block(stem_of(block.columns[0].name), block.columns)]
-    return [block]
+    for start, run in groupby(zip(columns, stems, strict=True), letters):
+        near = list(run)
+        for p, stem in near:
+            # three or more in a row that hold one numbered question each (v08_x, v09_x …) are one block
+            name, key = (start, near[0][0].name) if start and len(near) > 2 else (stem, stem)
+            blocks.setdefault(key.casefold(), Block(name, named=not is_generic(name))).columns.append(p)
+    return list(blocks.values())
 
 
 def answers(columns: Sequence[Profile], inner: bool = False) -> pd.DataFrame:
@@ -122,38 +106,23 @@ def segments(r: np.ndarray) -> list[list[int]]:
     """Runs of neighbouring columns that go together more than with the rest.
 
     The partition of the columns in their order that maximises the sum, over pairs within a run, of |r| − c, where c
-    lies halfway between the two groups into which the correlations of near neighbours fall (Otsu's threshold).
+    parts the correlations of near neighbours best (Otsu 1979: the largest variance between the two sides).
 
     Parameters
     ----------
     r
         (p, p) correlations.
     """
-    p = len(r)
-    near = np.array([abs(r[i, j]) for i in range(p) for j in range(i + 1, min(i + 5, p))])
-    if p < 3 or near.std() < 1e-9:
-        return [list(range(p))]
-    cut = _otsu(np.sort(near))
-    gain = np.abs(r) - cut
-    best, start = np.full(p + 1, -np.inf), np.zeros(p + 1, dtype=int)
-    best[0] = 0.0
-    for end in range(1, p + 1):
-        inside = 0.0
-        for begin in range(end - 1, -1, -1):
-            inside += gain[begin, begin + 1:end].sum()
-            if best[begin] + inside > best[end] + 1e-12:
-                best[end], start[end] = best[begin] + inside, begin
-    out, end = [], p
-    while end:
-        out.append(list(range(start[end], end)))
-        end = int(start[end])
-    return out[::-1]
-
-
-def _otsu(values: np.ndarray) -> float:
-    """The cut of sorted values that makes the variance between the two sides largest (Otsu 1979)."""
-    n = np.arange(1, len(values))
-    below, total = np.cumsum(values)[:-1], values.sum()
-    between = n * (len(values) - n) * (below / n - (total - below) / (len(values) - n)) ** 2
-    at = int(between.argmax())
-    return float((values[at] + values[at + 1]) / 2)
+    size = np.abs(r)
+    near = np.sort([size[i, j] for i in range(len(r)) for j in range(i + 1, min(i + 5, len(r)))])
+    if len(r) < 3 or near.std() < 1e-9:
+        return [list(range(len(r)))]
+    n, below = np.arange(1, len(near)), np.cumsum(near)[:-1]
+    at = int((n * n[::-1] * (below / n - (near.sum() - below) / n[::-1]) ** 2).argmax())
+    cut = (near[at] + near[at + 1]) / 2
+    gain = size - cut
+    best: list[tuple[float, list[list[int]]]] = [(0.0, [])]          # of the first columns, by their number
+    for end in range(1, len(r) + 1):
+        best.append(max(((best[start][0] + np.triu(gain[start:end, start:end], 1).sum(),
+                          [*best[start][1], list(range(start, end))]) for start in range(end)), key=lambda b: b[0]))
+    return best[-1][1]

@@ -123,7 +123,8 @@ def _recommendation(p: Profile, low: float, high: float, run: str, battery: bool
     said = word or role_word(p.name, p.label, "recommend")
     if not said or high != 10 or low > 5 or (low > 0 and battery and not says(p.name, "roles", "nps")):
         return None
-    guess = Guess(p.name, "nps", because("nps", word=said, run=run), scale="0-10")
+    guess = Guess(p.name, "nps", because("nps", word=said, run=run), scale="0-10",
+                  codes={v: "dont_know" for v in p.counts if v in {77, 88, 98, 99, 999} or v < 0})
     if low == 0 and word and not battery:
         return guess
     if battery and not word:

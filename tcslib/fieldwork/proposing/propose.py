@@ -83,7 +83,6 @@ def propose(table: Table) -> Proposal:
     groups = grouped(blocks, guesses, r)
     unnamed = _scales(groups, guesses, rest, rest_means(short, r, inner=True)[0] if short else {})
     find_backwards(groups, guesses, r, part)
-    _nps_scale(guesses, {p.name: p for p in found})
     _design(guesses, {p.name: p for p in found})
     strength = {g.name: float(np.mean([abs(part.get(p.name, 0.0)) for p in g.items])) for g in groups}
     return Proposal({p.name: guesses[p.name] for p in found}, {p.name: p for p in found}, groups, strength, unnamed)
@@ -135,13 +134,6 @@ def _tell(guess: Guess, p: Profile, found: Scaling) -> None:
     # a column that uses only the lower half of its block's scale may have one of its own
     if inside and max(inside) <= (found.low + found.high) / 2 and p.n >= 60:
         guess.ask("own_scale", scale=found.text, high=f"{max(inside):g}")
-
-
-def _nps_scale(guesses: Mapping[str, Guess], found: Mapping[str, Profile]) -> None:
-    for name, guess in guesses.items():
-        if guess.role == "nps":
-            guess.scale = "0-10"
-            guess.codes = {v: "dont_know" for v in found[name].counts if v in {98, 99, 88, 77, 999} or v < 0}
 
 
 def _one_of_each(guesses: dict[str, Guess], found: Mapping[str, Profile]) -> None:

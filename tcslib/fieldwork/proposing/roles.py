@@ -127,46 +127,33 @@ def _words(p: Profile) -> Guess:
         return _is(p, "item", key, example=p.examples()).ask("unreadable")
     if p.form == "several" and p.different <= max(60, p.filled / 4):
         return _is(p, "ignore", "several", example=p.examples(1)).ask("is_several")
-    return _open_or_category(p)
-
-
-def _open_or_category(p: Profile) -> Guess:
-    length = sum(len(t) * (1 if t.isascii() else 2) * c for t, c in p.texts.items()) / p.filled
     word = role_word(p.name, p.label, "text")
-    each = p.filled / p.different
+    length = sum(len(t) * (1 if t.isascii() else 2) * c for t, c in p.texts.items()) / p.filled
     said = {"different": p.different, "example": p.examples(2), "length": f"{length:.0f}"}
-    kind = role_word(p.name, p.label, "category")
-    if word and (length > 12 or p.different > 12) and not (kind and each >= 5):
+    if word and (length > 12 or p.different > 12):
         return _is(p, "text", "text_word", word=word, **said)
-    if length > 30 and (p.different > 20 or each < 3):
-        return _is(p, "text", "long_text", **said) if each < 2 else _is(p, "text", "long_text", **said).ask("is_text")
-    if each >= 5 and p.different <= 30 and length <= 30 and p.filled > 0.5 * p.n:
+    if p.filled >= 5 * p.different and p.different <= 30:
         return _is(p, "category", "labels", **said)
-    if kind:
-        return _is(p, "category", "labels_word", word=kind, **said).ask("is_category")
-    if length > 14 or (word and each < 5):
+    if length > 14 or word:
         return _is(p, "text", "long_text", **said).ask("is_text")
     return _is(p, "category", "labels", **said).ask("is_category")
 
 
 def _measured(p: Profile) -> Guess | None:
     """Numbers that are no answers on a short scale: years, ages, counts, amounts; None for what may be one."""
-    low, high = min(p.counts), max(p.counts)
+    low, high, median = min(p.counts), max(p.counts), np.nanmedian(p.numbers)
     span = f"{low:g}–{high:g}"
-    if p.whole and (word := role_word(p.name, p.label, "year")) and 1900 <= np.nanmedian(p.numbers) <= 2020:
+    if (word := role_word(p.name, p.label, "year")) and 1900 <= median <= 2020:
         return _is(p, "ignore", "birth", word=word)
     if short_run(p):
         return None
-    if (word := role_word(p.name, p.label, "age")) and 14 <= np.nanmedian(p.numbers) <= 100 and p.different > 11:
+    if (word := role_word(p.name, p.label, "age")) and 14 <= median <= 100:
         return _is(p, "ignore", "age", word=word, span=span)
     tens = sum(c for v, c in p.counts.items() if v % 5 == 0) >= MOSTLY * p.filled
-    inside = low >= 0 and high <= 100
-    about = role_word(p.name, p.label, "percent") or concept_of([p.label]) or concept_of_stem(p.name)
-    if inside and p.different >= 6 and ((tens and high >= 80) or (about and high > 20)):
+    if 0 <= low and 20 < high <= 100 and (tens or role_word(p.name, p.label, "percent")):
         guess = _is(p, "item", "percent", span=span).ask("is_percent")
         guess.scale = "percent"
         return guess
-    if (word := role_word(p.name, p.label, "category")) and p.whole:
-        return _is(p, "category" if p.filled / p.different >= 5 else "ignore", "many_codes", word=word,
-                   different=p.different).ask("is_category")
+    if word := role_word(p.name, p.label, "category"):
+        return _is(p, "category", "many_codes", word=word, different=p.different).ask("is_category")
     return _is(p, "ignore", "number", span=span, different=p.different).ask("is_number")

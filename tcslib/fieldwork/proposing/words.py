@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -85,34 +86,24 @@ def _preset_stems() -> Mapping[str, str]:
     return out
 
 
+@cache
+def same_concept(text: str) -> str:
+    """The concept a text names, ``Expectation`` for ``Expectations``; "" for none or several."""
+    named = [concept for concept in _lists()["concepts"] if says(text, "concepts", concept)]
+    return named[0] if len(named) == 1 else ""
+
+
 def concept_of(texts: Sequence[str]) -> str:
     """What a block is about by the words of its texts, "" when they name nothing or two things equally often."""
-    counts: dict[str, int] = {}
-    for text in texts:
-        named = [concept for concept in _lists()["concepts"] if says(text, "concepts", concept)]
-        for concept in named[:1] if len(named) == 1 else ():
-            counts[concept] = counts.get(concept, 0) + 1
-    best = sorted(counts.items(), key=lambda pair: -pair[1])
-    if not best or (len(best) > 1 and best[0][1] == best[1][1]) or best[0][1] * 2 < len(texts):
-        return ""
-    return best[0][0]
+    counts = Counter(concept for text in texts if (concept := same_concept(text))).most_common(2)
+    clear = counts and counts[0][1] * 2 >= len(texts) and (len(counts) < 2 or counts[0][1] > counts[1][1])
+    return counts[0][0] if clear else ""
 
 
 def concept_of_stem(stem: str) -> str:
     """What a block is about by its items' common name."""
-    joined = "".join(tokens(stem))
-    named = [concept for concept in _lists()["concepts"] if says(stem, "concepts", concept)]
-    if len(named) == 1:
-        return named[0]
-    known = _preset_stems().get(joined, "")
-    return same_concept(known) or known
-
-
-@cache
-def same_concept(name: str) -> str:
-    """``Expectations`` and ``Expectation`` are one concept, named as in the list; "" for what is not in it."""
-    named = [concept for concept in _lists()["concepts"] if says(name, "concepts", concept)]
-    return named[0] if len(named) == 1 else ""
+    known = _preset_stems().get("".join(tokens(stem)), "")
+    return same_concept(stem) or same_concept(known) or known
 
 
 def is_generic(stem: str) -> bool:
