@@ -18,8 +18,12 @@ from tcslib.study.load import Study
 
 
 def columns_of(study: Study) -> list[str]:
-    """The file's column names in their order, "" for a column without one; reads the header only."""
-    source = source_of(study)
+    """Names of the columns of the study's file, as ``columns_in`` gives them."""
+    return columns_in(source_of(study))
+
+
+def columns_in(source: Source) -> list[str]:
+    """A file's column names in their order, "" for a column without one; reads the header only."""
     try:
         if source.kind == "csv":
             encoding = header_encoding(source)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tcslib.fieldwork.columns import unopened
+from tcslib.fieldwork.columns import columns_in, unopened
+from tcslib.fieldwork.proposing.words import says
 from tcslib.fieldwork.reading import READERS
 from tcslib.fieldwork.source import Source
 from tcslib.fieldwork.tables import Table
@@ -16,6 +17,8 @@ _LEGACY = {"ResponseID", "IPAddress", "StartDate", "EndDate", "Finished"}
 
 def table_at(source: Source) -> tuple[Table, int]:
     """The file as a table; a platform's further header rows become labels. Also how many of them there are."""
+    if source.kind == "xlsx" and not source.id:          # a row of totals is known by the id's column
+        source = replace(source, id=next((n for n in columns_in(source) if says(n, "roles", "id")), ""))
     try:
         table = READERS[source.kind](source)
     except OSError as error:

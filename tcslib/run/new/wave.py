@@ -80,19 +80,19 @@ def _carried(old: Study, own: Mapping[str, Any], pairs: list[Mapped], says: Says
     if old.params.nps and name_now[old.params.nps] != old.params.nps:
         kept["nps"] = name_now[old.params.nps]
     out: Parts = {key: _laid(value, says("say.confirm")) for key, value in kept.items() if key != "items"}
-    items: Parts = {name: Line(value, says("say.confirm")) for name, value in (kept.get("items") or {}).items()}
+    questions: Parts = {name: Line(value, says("say.confirm")) for name, value in (kept.get("items") or {}).items()}
     for p in pairs:
         had = old.params.items.get(p.old)
         if had and p.new != p.old:
-            items[p.old] = Line(None, says("file.dropped"))          # takes a line of the study's file back
+            questions[p.old] = Line(None, says("file.dropped"))          # takes a line of the study's file back
         if p.new and p.old and (p.scale or p.codes is not None or p.new != p.old):
             entry = had.model_dump(exclude_defaults=True, exclude_none=True) if had else {}
             text = entry.get("text") or dict(old.questionnaire[p.old].text)
             entry |= {"text": text.get("", text)} if text else {}
             entry |= {"scale": p.scale} if p.scale else {}
             entry |= {} if p.codes is None else {"missing_codes": {f"{code:g}": kind for code, kind in p.codes.items()}}
-            items[p.new] = Line(entry, says("say.confirm"))
-    return out | {"items": Section(items)}
+            questions[p.new] = Line(entry, says("say.confirm"))
+    return out | {"items": Section(questions)}
 
 
 def _laid(value: Any, comment: str) -> Line | Section:

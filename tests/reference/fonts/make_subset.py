@@ -5,7 +5,7 @@ see ``OFL.txt``). To make the subset again::
 
     pip download --no-deps zhplot==1.0.0
     python -m zipfile -e zhplot-1.0.0-py3-none-any.whl made
-    python -m tcslib.report.fonts.make_subset made/zhplot/fonts/NotoSansSC-Regular.ttf
+    PYTHONPATH=. python tests/reference/fonts/make_subset.py made/zhplot/fonts/NotoSansSC-Regular.ttf
 
 Kept are the 7,445 signs of GB 2312 (6,763 Chinese characters, punctuation, Greek), ASCII, and the signs the report
 draws besides. Layout features and hints go: figures need widths and outlines only. The family gets a name of its own,
