@@ -6,7 +6,7 @@ import numpy as np
 
 from tcslib.fieldwork.proposing.guess import FEW, Guess, Role, because
 from tcslib.fieldwork.proposing.profile import MOSTLY, Profile
-from tcslib.fieldwork.proposing.words import concept_of, concept_of_stem, is_only, role_word, says
+from tcslib.fieldwork.proposing.words import is_only, role_word, says
 
 LONGEST_RUN = 12          # answers of the longest scale in use, 0 to 10, and a code above it
 _UNIQUE = 0.97            # of an id's cells; the rest may be records given twice
@@ -150,7 +150,7 @@ def _measured(p: Profile) -> Guess | None:
     if (word := role_word(p.name, p.label, "age")) and 14 <= median <= 100:
         return _is(p, "ignore", "age", word=word, span=span)
     tens = sum(c for v, c in p.counts.items() if v % 5 == 0) >= MOSTLY * p.filled
-    if 0 <= low and 20 < high <= 100 and (tens or role_word(p.name, p.label, "percent")):
+    if low >= 0 and 20 < high <= 100 and (tens or role_word(p.name, p.label, "percent")):
         guess = _is(p, "item", "percent", span=span).ask("is_percent")
         guess.scale = "percent"
         return guess
