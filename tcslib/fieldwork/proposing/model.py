@@ -89,7 +89,7 @@ def _own(groups: Sequence[Group], strength: Mapping[str, float], nps: str) -> Mo
             constructs["Recommendation"] = [nps]
         elif len(items) > 1:
             constructs = {name: items[:-1], "Overall" if name != "Overall" else "Result": items[-1:]}
-    out = ModelGuess({"constructs": constructs} if constructs else {}, [i for items in constructs.values() for i in items],
+    out = ModelGuess({"constructs": constructs} if constructs else {}, sum(constructs.values(), []),
                      {g.name: g for g in groups}, because("no_model"), [because("no_model")])
     if len(constructs) < 2:
         return out
@@ -102,6 +102,6 @@ def _own(groups: Sequence[Group], strength: Mapping[str, float], nps: str) -> Mo
     out.said["paths"] = [[n, target] for n in constructs if n not in {target, loyalty, *after}]
     out.said["paths"] += [[target, n] for n in after] + [[n, loyalty] for n in (target, *after) if loyalty]
     out.said |= {"target": target} | ({"loyalty": loyalty} if loyalty else {})
-    out.because = because("own_paths", target=target, loyalty=loyalty) if loyalty else because("own_target", target=target)
+    out.because = because("own_paths" if loyalty else "own_target", target=target, loyalty=loyalty)
     out.asks = [out.because, *([] if satisfaction else [because("target_guessed", target=target)])]
     return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +17,6 @@ USUAL = ((1, 5), (1, 7), (1, 10), (0, 10), (-3, 3))
 OTHER = ((0, 1), (1, 2), (1, 3), (1, 4), (1, 6), (0, 4), (1, 9), (-2, 2), (0, 6), (0, 5), (1, 8), (1, 11), (-5, 5))
 # what institutes mean by a code more often than not; always to be confirmed
 _CUSTOM = {"7": "no_experience", "8": "dont_know", "9": "refused"}
-_STATED = re.compile(r"(?<![\d-])(-?\d{1,2})\s*(?:-|–|~|～|至|到|to)\s*(\d{1,2})(?!\d)")
 
 
 @dataclass
@@ -75,13 +73,9 @@ def scaling(block: Sequence[Profile], rest: Mapping[str, np.ndarray], inner: Map
     seen = sorted({v for p in block for v in core(p)} - set(codes))
     if not seen:
         return Scaling(1, 10, codes, asks=[because("scale_unseen")])
-    stated = _stated(block)
     low, high = int(seen[0]), int(seen[-1])
     if labelled and labelled[0] <= low and high <= labelled[1]:
         return _with_codes(Scaling(*labelled, because=because("scale_labels", low=labelled[0], high=labelled[1])),
-                           counts, codes)
-    if stated and stated[0] <= low and high <= stated[1]:
-        return _with_codes(Scaling(*stated, because=because("scale_stated", low=stated[0], high=stated[1])),
                            counts, codes)
     if (low, high) not in known:
         low, high = _without_slips(counts, low, high)
@@ -106,16 +100,6 @@ def _labelled(block: Sequence[Profile]) -> tuple[tuple[int, int] | None, dict[fl
         return None, codes
     ends = int(min(answers)), int(max(answers))
     return (ends if ends in USUAL + OTHER else None), codes
-
-
-def _stated(block: Sequence[Profile]) -> tuple[int, int] | None:
-    """``1-10`` where names or labels say so."""
-    for p in block:
-        for text in (p.label, p.name):
-            for low, high in _STATED.findall(text):
-                if (int(low), int(high)) in USUAL + OTHER:
-                    return int(low), int(high)
-    return None
 
 
 def _without_slips(counts: Mapping[float, int], low: int, high: int) -> tuple[int, int]:

@@ -68,7 +68,7 @@ def as_table(proposal: Proposal, says: Says, width: int = 1000) -> str:
     for name, guess in proposal.columns.items():
         codes = ", ".join(f"{code:g}" for code in sorted(guess.codes))
         detail = [guess.scale, f"[{codes}]" if codes else "", guess.construct]
-        why = f"{says.saw(guess.because)}. {says.confirm(*guess.asks)}".strip()
+        why = ". ".join(filter(None, (says.saw(guess.because), says.confirm(*guess.asks))))
         table.add_row(name, says(f"role.{guess.role}"), " · ".join(filter(None, detail)), why)
     out = Console(file=io.StringIO(), width=width, color_system=None, markup=False, emoji=False, highlight=False)
     out.print(table)

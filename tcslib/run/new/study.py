@@ -40,7 +40,8 @@ def study_yaml(client: str, shown: str, proposal: Proposal, model: ModelGuess, a
         "sponsor": Line(words(answers["sponsor"]), says("file.sponsor"), off=not answers["sponsor"]),
         "language": Line(says.language, says("file.language")),
         "population": Line(words(answers["population"] or "…"), says("file.population"), off=not answers["population"]),
-        "sample": Line(answers["sample"], f"{confirm if 'sample' in answers.why else ''} {says('file.sample')}"),
+        "sample": Line(answers["sample"], says.confirm(says("file.sample")) if "sample" in answers.why else says(
+            "file.sample")),
         "scale": Line(common, says("file.scale")),
         "missing_codes": Section({f"{code:g}": Line(kind, says.confirm(says(
             "ask.code_kind", value=f"{code:g}", kind=kind)) if code in proposal.codes else "")
@@ -113,9 +114,9 @@ def _uses(proposal: Proposal, items: set[str], says: Says) -> Parts:
     if segments:
         asks = [one for name in segments for one in proposal.columns[name].asks]
         compare["segments"] = Line(segments, f"{says('file.segments')} {says.confirm(*asks)}")
-    texts = proposal.of("text")
+    texts, durations = proposal.of("text"), proposal.of("duration")[:1]
     return {"design": Section(design, says("file.design")),
-            "cleaning": Section({"duration": line(n, says("file.duration")) for n in proposal.of("duration")}),
+            "cleaning": Section({"duration": line(durations[0], says("file.duration"))} if durations else {}),
             "compare": Section(compare),
             "categories": Section({name: _category(proposal.profiles[name], says.language) for name in segments},
                                   says("file.categories")),

@@ -72,9 +72,9 @@ def _carried(old: Study, own: Mapping[str, Any], pairs: list[Mapped], says: Says
     name_now = {p.old: p.new for p in pairs}
     constructs = dict((kept.get("model") or {}).get("constructs") or {})
     for construct in old.model.constructs:
-        items = [name_now[item] for item in construct.items if name_now.get(item)]
-        if items != list(construct.items):
-            constructs[construct.name] = {"items": items}
+        asked = [name_now[item] for item in construct.items if name_now.get(item)]
+        if asked != list(construct.items):
+            constructs[construct.name] = {"items": asked}
     if constructs:
         kept["model"] = (kept.get("model") or {}) | {"constructs": constructs}
     if old.params.nps and name_now[old.params.nps] != old.params.nps:
