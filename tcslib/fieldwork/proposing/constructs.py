@@ -112,12 +112,13 @@ def find_backwards(groups: Sequence[Group], guesses: Mapping[str, Guess], r: pd.
     for group in groups:
         names = [p.name for p in group.items if p.name in r.index]
         for p in group.items:
-            if p.name not in names or p.n < FEW or len(names) < 2:
+            if p.name not in names or p.n < FEW:
                 continue
             others = [n for n in names if n != p.name]
             # of two items that run against each other, the one that runs against the questionnaire
             tie = float(r.loc[p.name, others].mean()) if len(others) > 1 else None
-            against = tie < -2.5 / np.sqrt(p.n) if tie is not None else part[p.name] < -0.05
-            word = says(p.label, "roles", "negative")
+            least = -0.05 if len(names) > 1 else -0.1
+            against = tie < -2.5 / np.sqrt(p.n) if tie is not None else part[p.name] < least
+            word = says(f"{p.name} {p.label}", "roles", "negative")
             if against or (word and tie is not None and abs(tie) < 0.1):
                 guesses[p.name].ask("backwards", r=f"{tie if tie is not None else part[p.name]:.2f}", word=word or "–")

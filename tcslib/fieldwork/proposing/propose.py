@@ -14,7 +14,7 @@ from tcslib.fieldwork.proposing.guess import Guess, Role, because
 from tcslib.fieldwork.proposing.items import ratings
 from tcslib.fieldwork.proposing.profile import Profile, profiles
 from tcslib.fieldwork.proposing.roles import told
-from tcslib.fieldwork.proposing.scales import USUAL, Scaling, pooled, scaling
+from tcslib.fieldwork.proposing.scales import USUAL, Scaling, pooled, scaling, shared
 from tcslib.fieldwork.proposing.words import is_only, role_word, says
 from tcslib.fieldwork.tables import Table
 
@@ -102,7 +102,7 @@ def _scales(groups: Sequence[Group], guesses: Mapping[str, Guess], rest: Mapping
         if not first.asks and (first.low, first.high) in USUAL and (first.low, first.high) not in known:
             known.append((first.low, first.high))
     unnamed: dict[float, str] = {}
-    scalings = [scaling(items, rest, inner, known) for items in blocks]
+    scalings = shared([scaling(items, rest, inner, known) for items in blocks], blocks)
     doubted = {a.values["value"] for found in scalings for a in found.asks if a.key in {"may_be_code", "acts_as_code"}}
     for items, found in zip(blocks, scalings, strict=True):
         # an end of the scale that is doubtful in one block is doubtful in all

@@ -182,6 +182,33 @@ def _fitted(counts: Mapping[float, int], low: int, high: int, known: Sequence[tu
     return Scaling(low, high, because=seen, asks=[because("scale_unusual", low=low, high=high)])
 
 
+def shared(scalings: Sequence[Scaling], blocks: Sequence[Sequence[Profile]]) -> list[Scaling]:
+    """The scalings; where one is doubtful and the answers fit the scale that most questions have, it is that one.
+
+    A questionnaire has one scale more often than not. What lies up to two above its end, or is a number in use for
+    codes, is a code then, and all of it is asked.
+    """
+    firm: dict[tuple[int, int], int] = {}
+    for found, block in zip(scalings, blocks, strict=True):
+        if not found.asks or any(a.key == "acts_as_code" for a in found.asks):
+            firm[found.low, found.high] = firm.get((found.low, found.high), 0) + len(block)
+    if not firm:
+        return list(scalings)
+    low, high = max(firm, key=lambda ends: firm[ends])
+    codes = {v: kind for s in scalings if (s.low, s.high) == (low, high) for v, kind in s.codes.items()}
+    out = []
+    for found, block in zip(scalings, blocks, strict=True):
+        counts = pooled(block)
+        beyond = [v for v in counts if not low <= v <= high]
+        fits = beyond and counts.get(high) and all(high < v <= high + 2 or v in _CONVENTIONAL for v in beyond)
+        if found.asks and (found.low, found.high) != (low, high) and fits and (
+                sum(counts[v] for v in beyond) <= 0.4 * sum(counts.values())):
+            found = _with_codes(Scaling(low, high, because=found.because, asks=[
+                because("same_scale", low=low, high=high)]), counts, codes)
+        out.append(found)
+    return out
+
+
 _CONVENTIONAL = {-1, -2, -7, -8, -9, -77, -88, -97, -98, -99, 9, 77, 88, 97, 98, 99, 888, 997, 998, 999, 9999, -999}
 
 

@@ -56,6 +56,9 @@ def new_study(client: str, data: Path, given: Mapping[str, str], answers_file: P
         answers = interview(answers, says, lambda question, default: str(typer.prompt(question, default=default)),
                             lambda said: print(said, file=sys.stderr))
         model = proposed_model(proposal, answers["model"])
+    for name in proposal.of("item"):
+        if name not in model.items and not proposal.columns[name].unreadable:
+            proposal.columns[name].ask("left_out")
     wave = folder / f"{answers['wave']}.yaml"
     # ids stored as rounded numbers would be refused
     ids = [n for n in proposal.of("id") if all(one.key != "id_rounded" for one in proposal.columns[n].asks)]

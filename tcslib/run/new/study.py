@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tcslib.fieldwork.proposing.guess import Guess
+from tcslib.fieldwork.proposing.constructs import Group
+from tcslib.fieldwork.proposing.guess import Guess, because
 from tcslib.fieldwork.proposing.model import ModelGuess
 from tcslib.fieldwork.proposing.profile import Profile
 from tcslib.fieldwork.proposing.propose import Proposal
@@ -46,7 +47,8 @@ def study_yaml(client: str, shown: str, proposal: Proposal, model: ModelGuess, a
         "missing_codes": Section({f"{code:g}": Line(kind, says.confirm(says(
             "ask.code_kind", value=f"{code:g}", kind=kind)) if code in proposal.codes else "")
             for code, kind in codes.items()}, says("file.missing_codes")),
-        "model": _model(model, says)}
+        "model": _model(model, [g for g in proposal.groups if not {p.name for p in g.items} & set(used)
+                                and not any(proposal.columns[p.name].unreadable for p in g.items)], says)}
     if nps:
         parts["nps"] = Line(nps, f"{says('file.nps')} {says.confirm(*used[nps].asks)}")
     stated = _preset_scales(model)
@@ -81,7 +83,7 @@ def _preset_scales(model: ModelGuess) -> Mapping[str, str]:
             if "scale" in item}
 
 
-def _model(model: ModelGuess, says: Says) -> Section:
+def _model(model: ModelGuess, left: list[Group], says: Says) -> Section:
     parts: Parts = {key: Line(value) for key, value in model.said.items()}
     constructs: Parts = {}
     for name, items in model.said.get("constructs", {}).items():
@@ -89,6 +91,8 @@ def _model(model: ModelGuess, says: Says) -> Section:
         label = group.label if group and "preset" not in model.said else ""
         constructs[name] = Line({"items": items, **({"label": {says.language: label}} if label else {})}, (
             f"{says.saw(group.because)} {says.confirm(*group.asks)}" if group else ""))
+    for group in left:
+        constructs[group.name] = Line({"items": [p.name for p in group.items]}, says.confirm(because("left_out")), True)
     if constructs:
         parts["constructs"] = Section(constructs)
     return Section(parts, f"{says.saw(model.because)} {says.confirm(*model.asks)}")
