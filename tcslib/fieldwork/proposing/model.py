@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from tcslib.fieldwork.proposing.constructs import Group
@@ -89,7 +90,7 @@ def _own(groups: Sequence[Group], strength: Mapping[str, float], nps: str) -> Mo
             constructs["Recommendation"] = [nps]
         elif len(items) > 1:
             constructs = {name: items[:-1], "Overall" if name != "Overall" else "Result": items[-1:]}
-    out = ModelGuess({"constructs": constructs} if constructs else {}, sum(constructs.values(), []),
+    out = ModelGuess({"constructs": constructs} if constructs else {}, list(chain(*constructs.values())),
                      {g.name: g for g in groups}, because("no_model"), [because("no_model")])
     if len(constructs) < 2:
         return out
