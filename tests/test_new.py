@@ -222,6 +222,57 @@ def test_a_proposed_study_runs(project):
     assert list(project.glob("reports/acme/2026Q3/v1/*.html"))
 
 
+@pytest.mark.parametrize("kind", ["semicolon.csv", "gb18030.csv", "utf-16.csv", "answers.dta", "answers.parquet"])
+def test_files_of_every_kind_are_proposed_alike(project, kind):
+    """The readers tell marks, decimals and encodings; a study states none of them, and the check agrees."""
+    import pyreadstat
+
+    data = pd.DataFrame(ratings(items=3))
+    data = data.assign(base_weight=np.linspace(0.5, 1.5, len(data)).round(3), region=["East", "West"] * 150)
+    if kind == "semicolon.csv":
+        data.to_csv(kind, index=False, sep=";", decimal=",")
+    elif kind.endswith(".csv"):
+        data.assign(region=data["region"].map({"East": "华东地区", "West": "西部地区"})).to_csv(
+            kind, index=False, encoding=kind[:-4])
+    elif kind.endswith(".dta"):
+        pyreadstat.write_dta(data, kind)
+    else:
+        data.to_parquet(kind)
+    tcs("new", "acme", "--data", kind, "--wave", "2026Q3")
+    study = load("params/acme/2026Q3.yaml")
+    assert gaps(project / study.path) == []
+    assert study.params.design.weights == "base_weight" and study.params.compare.segments == ["region"]
+    assert (study.params.data.encoding, study.params.data.delimiter) == (None, "")
+    assert {str(item.scale) for item in study.questionnaire.values()} == {"1-5"}
+
+
+def test_merged_headers_and_totals_are_the_readers_matter(project, shared):
+    """Title rows are passed over and groups told; two columns of one name that no group tells apart are refused."""
+    with pytest.raises(InputRefused, match="stands more than once"):
+        tcs("new", "acme", "--data", str(shared / "badinputs" / "080_merged_headers_totals.xlsx"), "--wave", "2026Q3")
+    with pd.ExcelWriter("titled.xlsx", engine="xlsxwriter") as book:
+        frame = pd.DataFrame(ratings(items=3))
+        frame.to_excel(book, index=False, startrow=2)
+        book.sheets["Sheet1"].write("A1", "Results of the third quarter")
+        book.sheets["Sheet1"].merge_range("A2:C2", "Satisfaction")
+    tcs("new", "acme", "--data", "titled.xlsx", "--wave", "2026Q3")
+    assert load("params/acme/2026Q3.yaml").params.data.header_row is None
+    assert gaps(project / "params/acme/2026Q3.yaml") == []
+
+
+def test_a_chinese_file_like_ccsi_is_proposed_as_ccsi(project):
+    stems = {"品牌形象": 2, "预期": 3, "感知质量": 4, "性价比": 3, "满意度": 4, "忠诚": 3}
+    rng = np.random.default_rng(4)
+    general, frame = rng.normal(size=(300, 1)), {}
+    for stem, n in stems.items():
+        z = 0.6 * general + 0.5 * rng.normal(size=(300, 1)) + 0.6 * rng.normal(size=(300, n))
+        frame |= {f"{stem}{i + 1}": np.clip(np.rint(6 + 2 * z[:, i]), 1, 10).astype(int) for i in range(n)}
+    pd.DataFrame(frame).to_csv("a.csv", index=False, encoding="gb18030")
+    tcs("new", "acme", "--data", "a.csv", "--wave", "2026Q3", "--language", "zh")
+    study = load("params/acme/2026Q3.yaml")
+    assert study.model.preset == "ccsi" and study.params.language == "zh" and len(study.model.items) == 19
+
+
 def test_answers_come_from_a_file_and_flags_win(project, shared):
     (project / "a.yaml").write_text("title: From the file\nwave: 2026Q2\nmodel: own\n", encoding="utf-8")
     tcs("new", "acme", "--data", str(shared / "data" / "mobi.csv"), "--answers", "a.yaml", "--wave", "2026Q3")
@@ -385,6 +436,14 @@ def test_changes_between_two_waves_are_found_and_marked(project):
     assert str(study.questionnaire["LOY2"].scale) == "1-5" and set(study.questionnaire["LOY3"].missing_codes) == {99.0}
     assert "# LOY5: {new: true}" in text
     assert "2026Q3" in text.split("compare", 1)[1].splitlines()[0] + text.split("compare", 1)[1].splitlines()[1]
+
+
+def test_names_that_come_again_are_shown_and_left_to_decide(project):
+    """The same ids in both files may be the same people: said, never assumed."""
+    old, new = waves()
+    text = next_wave(project, old, new.assign(id=[*old["id"][:120], *new["id"][120:]]))
+    assert load("params/acme/2026Q4.yaml").params.compare.overlap is None
+    assert re.search(r"# overlap: respondents .*120", text)
 
 
 def test_two_names_that_fit_equally_are_not_guessed():

@@ -47,17 +47,19 @@ def by_stem(columns: Sequence[Profile]) -> list[Block]:
     stems = [stem_of(p.name) for p in columns]
     often = Counter(stem.casefold() for stem in stems)
 
-    def letters(pair: tuple[Profile, str]) -> str:
-        start = pair[1].rstrip("0123456789")
-        return start if often[pair[1].casefold()] == 1 and start != pair[1] and is_generic(start) else ""
+    def lone(pair: tuple[int, str]) -> tuple[str, int]:
+        number, stem = pair
+        start = stem.rstrip("0123456789")
+        alone = often[stem.casefold()] == 1 and start != stem and is_generic(start)
+        return (start, columns[number].at - number) if alone else ("", 0)          # neighbours differ by the same
 
     blocks: dict[str, Block] = {}
-    for start, run in groupby(zip(columns, stems, strict=True), letters):
+    for (start, _), run in groupby(enumerate(stems), lone):
         near = list(run)
-        for p, stem in near:
+        for number, stem in near:
             # three or more in a row that hold one numbered question each (v08_x, v09_x …) are one block
-            name, key = (start, near[0][0].name) if start and len(near) > 2 else (stem, stem)
-            blocks.setdefault(key.casefold(), Block(name, named=not is_generic(name))).columns.append(p)
+            name, key = (start, near[0][1]) if start and len(near) > 2 else (stem, stem)
+            blocks.setdefault(key.casefold(), Block(name, named=not is_generic(name))).columns.append(columns[number])
     return list(blocks.values())
 
 

@@ -27,12 +27,7 @@ def ratings(blocks: Sequence[Block], r: pd.DataFrame, rest: Mapping[str, np.ndar
     rest
         For each the mean of the others, in standard deviations.
     """
-    out = {}
-    for block in blocks:
-        for p in block.columns:
-            out[p.name] = _one(p, block, r, rest)
-    _outvoted(blocks, out)
-    return out
+    return {p.name: _one(p, block, r, rest) for block in blocks for p in block.columns}
 
 
 def _one(p: Profile, block: Block, r: pd.DataFrame, rest: Mapping[str, np.ndarray]) -> Guess:
@@ -130,22 +125,3 @@ def _recommendation(p: Profile, low: float, high: float, run: str, battery: bool
     if battery and not word:
         return Guess(p.name, "item", because("concept", run=run, word=said)).ask("is_nps", run=run)
     return guess.ask("is_nps", run=run)
-
-
-def _outvoted(blocks: Sequence[Block], out: dict[str, Guess]) -> None:
-    """A column alone of its role in a named block is asked about: questions asked together are of one kind."""
-    for block in blocks:
-        if not block.named or len(block.columns) < 3:
-            continue
-        items = [p for p in block.columns if out[p.name].role == "item"]
-        others = [p for p in block.columns if out[p.name].role == "category"]
-        if len(items) > len(others):
-            for p in others:
-                asks, was = out[p.name].asks, out[p.name].because
-                if was.key in {"value_labels"}:
-                    continue
-                out[p.name] = Guess(p.name, "item", because("as_block", stem=block.stem, n=len(block.columns)),
-                                    asks).ask("as_block")
-        elif len(others) > len(items):
-            for p in items:
-                out[p.name].ask("unlike_block", stem=block.stem)

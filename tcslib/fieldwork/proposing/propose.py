@@ -127,7 +127,7 @@ def _tell(guess: Guess, p: Profile, found: Scaling) -> None:
     guess.scale = found.text
     guess.codes = {code: kind for code, kind in found.codes.items() if code in p.counts}
     guess.because = because(found.because.key, column=p.name, **found.because.values) if (
-        guess.because.key in {"goes_along", "concept", "rating_labels", "as_block"}) else guess.because
+        guess.because.key in {"goes_along", "concept", "rating_labels"}) else guess.because
     for one in found.asks:
         guess.ask(one.key, **one.values)
     inside = [v for v in p.counts if found.holds(v)]

@@ -44,7 +44,7 @@ def core(p: Profile) -> list[float]:
     """The column's numbers without those that no scale holds: far above the rest, or below zero beside it."""
     values = sorted(v for v in p.counts if v == round(v))
     usual = [v for v in values if -6 < v < 77]
-    values = usual or values
+    values = usual if sum(p.counts[v] for v in usual) > 0.1 * p.filled else values
     # a code stands apart: 99 above 1-10, 9 above 1-5 or 1-7
     while len(values) > 2 and ((values[-1] - values[-2] > 2 and values[-1] >= 7)
                                or (values[-1] == 9 and values[-2] <= 7)):
