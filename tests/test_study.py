@@ -596,7 +596,7 @@ BAD_MODELS: list[tuple[dict[str, Any], list[str]]] = [
     ({"target": "Satisfction"}, ['model.target: "Satisfction" is not a construct.']),
     ({"target": None}, ["model.target: is missing: which construct is the index?"]),
     ({"loyalty": "Aa"}, ['model.loyalty: "Aa" is not a construct. Did you mean A?']),
-    ({"without": ["A"]}, ['model.without: "A" is not a construct of the preset.']),
+    ({"without": ["Z"]}, ['model.without: "Z" is not a construct of the model.']),
 ]
 
 
@@ -639,7 +639,7 @@ def test_bad_models_of_the_catalogue(shared: Path, make_study: MakeStudy) -> Non
 
 def test_a_preset_that_lost_what_it_needs(plain_study: Any) -> None:
     for model, said in [({"preset": "ecsi", "without": ["Satisfaction"]}, "model.target: is missing"),
-                        ({"preset": "ecsi", "without": ["Imag"]}, '"Imag" is not a construct of the preset. Did you'),
+                        ({"preset": "ecsi", "without": ["Imag"]}, '"Imag" is not a construct of the model. Did you'),
                         ({"preset": "ecsi", "constructs": {"Imagge": ["A1"]}},
                          "model.constructs.Imagge: is not a construct of ecsi, which has"),
                         ({"preset": "csi"}, "is not a preset; there are acsi, ccsi, ecsi, scsb, tcs."),
@@ -683,3 +683,19 @@ def test_scales(text: str, scale: tuple[float, float] | None) -> None:
     else:
         found = Scale.parse(text)
         assert (found.low, found.high, found.width) == (*scale, scale[1] - scale[0])
+
+
+def test_a_wave_leaves_a_construct_of_its_own_model_out(make_study: MakeStudy) -> None:
+    """With its paths: what a wave did not ask is no reason to write the whole model anew."""
+    path = make_study("id,A1,A2,B1,B2,C1,C2\n1,1,2,3,4,5,6\n", """
+client: acme
+wave: 2026Q3
+data: {file: data/raw/acme/answers.csv, id: id}
+model:
+  constructs: {A: [A1, A2], B: [B1, B2], C: [C1, C2]}
+  paths: [[A, C], [B, C]]
+  target: C
+  without: [B]
+""")
+    study = load(path)
+    assert study.model.names == ["A", "C"] and study.model.paths == (("A", "C"),)

@@ -51,7 +51,7 @@ class ModelParams(Section):
     preset: str | None = Field(None, description="acsi, ccsi, ecsi, scsb or tcs")
     constructs: dict[Name, ConstructParams] = {}
     paths: list[list[str]] | None = Field(None, description="pairs [from, to]")
-    without: list[str] = Field([], description="constructs of the preset this study did not measure")
+    without: list[str] = Field([], description="constructs this study, or this wave of it, did not measure")
     target: str | None = Field(None, description="the construct whose 0-100 score is the index")
     loyalty: str | None = Field(None, description="the construct read as loyalty")
     item_in_several: bool = Field(False, description="allow an item to measure more than one construct")

@@ -23,17 +23,17 @@ def resolve_model(given: ModelParams, refuse: Refuse) -> Model | None:
             return None
         preset = read_preset(given.preset)
     base = {name: c for name, c in preset.get("constructs", {}).items() if name not in given.without}
+    own = {name: c for name, c in given.constructs.items() if name not in given.without}
     for name in given.without:
-        if name not in preset.get("constructs", {}):
-            refuse("model.without", f'"{name}" is not a construct of the preset. {_nearest(name, base)}')
-    own = given.constructs
+        if name not in {*preset.get("constructs", {}), *given.constructs}:
+            refuse("model.without", f'"{name}" is not a construct of the model. {_nearest(name, [*base, *own])}')
     constructs = [_construct(name, own.get(name, ConstructParams()), base.get(name, {}), refuse)
                   for name in [*base, *(n for n in own if n not in base)]]
     if not constructs:
         refuse("model", f"holds no constructs. Give a preset ({', '.join(preset_names())}), or constructs and paths.")
         return None
-    paths = given.paths if given.paths is not None else [
-        p for p in preset.get("paths", []) if not set(p) & set(given.without)]
+    paths = [p for p in (given.paths if given.paths is not None else preset.get("paths", []))
+             if not set(p) & set(given.without)]
     names = [c.name for c in constructs]
     if preset and given.paths is None and (extra := [n for n in names if n not in base]):
         refuse(f"model.constructs.{extra[0]}", f"is not a construct of {given.preset}, which has {', '.join(base)}. "

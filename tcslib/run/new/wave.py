@@ -71,12 +71,16 @@ def _carried(old: Study, own: Mapping[str, Any], pairs: list[Mapped], says: Says
     kept = {key: value for key, value in own.items() if key not in {"study", "wave", "data", "fieldwork", "changes"}}
     name_now = {p.old: p.new for p in pairs}
     constructs = dict((kept.get("model") or {}).get("constructs") or {})
+    gone: list[str] = []
     for construct in old.model.constructs:
         asked = [name_now[item] for item in construct.items if name_now.get(item)]
-        if asked != list(construct.items):
+        if not asked:
+            gone.append(construct.name)
+        elif asked != list(construct.items):
             constructs[construct.name] = {"items": asked}
-    if constructs:
-        kept["model"] = (kept.get("model") or {}) | {"constructs": constructs}
+    if constructs or gone:
+        kept["model"] = {**(kept.get("model") or {}), **({"constructs": constructs} if constructs else {}),
+                         **({"without": gone} if gone else {})}
     if old.params.nps and name_now[old.params.nps] != old.params.nps:
         kept["nps"] = name_now[old.params.nps]
     out: Parts = {key: _laid(value, says("say.confirm")) for key, value in kept.items() if key != "items"}
