@@ -134,11 +134,12 @@ def test_what_the_lesson_tells_is_true_whatever_the_seed(seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_the_lesson_runs_under_papermill_in_both_languages(tmp_path: Path) -> None:
+def test_the_lesson_runs_under_papermill_in_both_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A class's own parameters; the two languages tell the same numbers; nothing on stderr, no figure left out."""
     import nbformat
     import papermill
 
+    monkeypatch.delenv("PYTHONWARNDEFAULTENCODING", raising=False)          # other libraries' warnings are theirs
     numbers = {}
     for language in ("en", "zh"):
         source = nbformat.read(ROOT / "notebooks" / "teaching" / f"1_sampling_error.{language}.ipynb", 4)
