@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 Array = np.ndarray
-
 # What a fault costs: the pixels of detour that are taken to avoid it.
 _THROUGH, _CROSSING, _BACKWARD, _CRAMPED, _FORBIDDEN = 300.0, 300.0, 120.0, 300.0, 5000.0
 _STEP = 110.0                       # a step on the grid, whichever way it goes
