@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 from conftest import ROOT, write_study
 
 from tcslib.errors import InputRefused
+from tcslib.report.context import Context
 from tcslib.report.summary import summary
 from tcslib.report.views.trend import trend as view
 from tcslib.run.history import earlier_runs
+from tcslib.run.manifest import inputs, run_id
 from tcslib.run.pipeline import Done, run
 from tcslib.study.load import load
 
@@ -119,8 +122,6 @@ def test_a_wave_that_was_never_published(tmp_path) -> None:
 
 def test_the_first_screen_says_what_is_sure(demo_report) -> None:
     """The headline and the line beside the index follow the interval of the change, not its size."""
-    from tcslib.report.context import Context
-
     context, found = Context(load(ROOT / "params/demo/2026Q3.yaml")), demo_report.results
     for low, high, marks, headline in ((0.1, 5.0, [], "has risen since 2026Q2"), (-5.0, -0.1, [], "has fallen since"),
                                        (-0.1, 5.0, [], "too small to be sure of"), (0.1, 5.0, ["x"], "cannot be told"),
@@ -140,3 +141,20 @@ def test_the_demos_change_is_near_the_truth(demo_report, expected) -> None:
     assert abs(row["change"] - (now - before)) < 3.3 * row["change_se"]
     assert row["change_low"] < now - before < row["change_high"]
     assert demo_report.results["trend_nps"][-1]["change"] is not None
+
+
+def test_what_nobody_confirmed_stands_among_the_caveats(tmp_path, demo_report) -> None:
+    """Marks of a proposal count until they are deleted; the words in quotes, which explain them, do not."""
+    for part in ("params/demo", "data/raw/demo"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    path = tmp_path / "params/demo/2026Q3.yaml"
+    plain, lines = load(path), len(path.read_text(encoding="utf-8").splitlines())
+    assert plain.unconfirmed == ()
+    with path.open("a", encoding="utf-8") as file:
+        file.write('# What was assumed is marked "please confirm".\n# 1-10? please confirm\n# 请确认\n')
+    found = load(path)
+    assert found.unconfirmed == tuple(f"params/demo/2026Q3.yaml:{lines + k}" for k in (2, 3))
+    assert run_id(inputs(found, [])) != run_id(inputs(plain, []))          # confirming makes a version of its own
+    for loaded, said in ((found, True), (plain, False)):
+        told = summary(Context(loaded), demo_report.results)
+        assert ("nobody has confirmed yet: 2" in told["sure"][-1][1]) is said

@@ -24,10 +24,12 @@ from simulated_studies import simulated
 from tcslib.errors import InputRefused, Refusals
 from tcslib.fieldwork.proposing.blocks import segments, stem_of
 from tcslib.fieldwork.proposing.dates import span, wave_in, wave_of
+from tcslib.fieldwork.proposing.layout import table_at
 from tcslib.fieldwork.proposing.profile import profiles
 from tcslib.fieldwork.proposing.propose import propose
 from tcslib.fieldwork.proposing.waves import mapped
 from tcslib.fieldwork.proposing.words import concept_of_stem, says
+from tcslib.fieldwork.source import Source
 from tcslib.fieldwork.tables import Table, texts_of
 from tcslib.run import cli
 from tcslib.run.new.answers import Answers, interview
@@ -211,6 +213,54 @@ def test_very_different_studies_check(project, seed, language):
     tcs("new", f"s{seed}", "--data", "answers.csv", "--wave", "2026Q3", "--language", language)
     assert gaps(project / f"params/s{seed}/2026Q3.yaml") == []
 
+
+def agency(path: Path) -> None:
+    """A hotel's survey as an agency sends it: a title, ratings 1-7 with 8 and 9 for no answer, totals, a footnote."""
+    import xlsxwriter
+
+    rng = np.random.default_rng(7)
+    n, names = 300, ["Room_clean", "Room_quiet", "Staff_friendly", "Staff_competent", "Food_choice", "Food_quality",
+                     "Overall_sat", "Ideal", "Problems_often"]
+    factor = rng.normal(size=n)
+    x = np.clip(np.rint(5 + 1.1 * factor[:, None] * np.where([name == "Problems_often" for name in names], -1, 1)
+                        + 0.9 * rng.normal(size=(n, len(names)))), 1, 7)
+    x[:, 2:4] = np.maximum(x[:, 2:4], 2)          # nobody ticked the lowest answer
+    x[rng.random(x.shape) < 0.04] = 8
+    x[:, 4:6][rng.random((n, 2)) < 0.15] = 9
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        sheet.write(0, 0, "Guest survey 2025")
+        for at, name in enumerate(["Interview no.", *names]):
+            sheet.write(2, at, name)
+        for row in range(n):
+            for at, value in enumerate([f"H{row:04d}", *x[row]]):
+                sheet.write(3 + row, at, value)
+        sheet.write(3 + n, 0, "Total")
+        for at in range(len(names)):
+            sheet.write(3 + n, at + 1, float(x[:, at].mean()))
+        sheet.write(4 + n, 0, f"n = {n}")
+
+
+def test_a_questionnaire_has_one_scale_unless_the_answers_speak_against_it(project, tmp_path, capsys):
+    """Nine ratings on 1-7, of which some blocks show 2-8 and 1-9: codes are codes everywhere, and all is asked."""
+    agency(tmp_path / "survey.xlsx")
+    tcs("new", "hotel", "--data", str(tmp_path / "survey.xlsx"), "--wave", "2025H2")
+    said = capsys.readouterr().out
+    assert "300 records" in said          # title, totals and footnote are nobody
+    proposal = propose(table_at(Source(tmp_path / "survey.xlsx", "survey.xlsx", "xlsx"))[0])
+    items = {name: proposal.columns[name] for name in proposal.of("item")}
+    assert len(items) == 9 and {guess.scale for guess in items.values()} == {"1-7"}
+    assert all(guess.asks for guess in items.values())
+    assert set(items["Food_choice"].codes) == {8.0, 9.0} and set(items["Staff_friendly"].codes) == {8.0}
+    assert items["Problems_often"].backwards
+    # what no construct holds stands in the study all the same, and is counted as unconfirmed
+    study = load(project / "params/hotel/2025H2.yaml")
+    written = (project / "params/hotel/study.yaml").read_text(encoding="utf-8")
+    assert all(name in written for name in items) and len(study.unconfirmed) >= 9
+    tcs("check", "hotel/2025H2")
+    noted = capsys.readouterr()
+    assert noted.out == "hotel/2025H2: no faults found.\n"
+    assert f"note: assumptions not confirmed yet: {len(study.unconfirmed)} (params/hotel/study.yaml:" in noted.err
 
 @pytest.mark.slow
 def test_a_proposed_study_runs(project):

@@ -126,8 +126,8 @@ def _note_unconfirmed(study: Study) -> None:
     if marks := study.unconfirmed:
         from tcslib.fieldwork.source import listed
 
-        print(f"note: {len(marks)} assumptions are not confirmed yet ({listed(list(marks))}). Correct them where need "
-              'be, and delete "please confirm" there.', file=sys.stderr)
+        print(f"note: assumptions not confirmed yet: {len(marks)} ({listed(list(marks))}). Correct them where need be, "
+              'and delete "please confirm" there.', file=sys.stderr)
 
 
 @app.command()
