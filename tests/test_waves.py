@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_study
 
 from tcslib.compare.questions import same_questions
 from tcslib.compare.waves import Trend, Wave, detectable, trend
@@ -13,7 +14,12 @@ from tcslib.index.scoring import index
 from tcslib.inference.infer import infer, standard_error
 from tcslib.inference.linked import link
 from tcslib.inference.replicates import replicate
+from tcslib.report.context import Context
+from tcslib.report.records import Table
+from tcslib.report.views.structure import is_ahead
+from tcslib.report.views.trend import trend as view
 from tcslib.structure.fit import pls
+from tcslib.study.load import load
 from tcslib.study.models import Construct, Model
 from tcslib.study.params import ChangeParams
 from tcslib.study.questionnaire import Item, Scale
@@ -236,6 +242,33 @@ def test_nothing_in_common_gives_no_score(respond):
     found = trend_of(respond, before, draw(200, 2, 0.5, "q"), base,
                       {"A1": ChangeParams(new=True), "A2": ChangeParams(new=True)})
     assert found.scores()["estimate"].isna().all() and found.scores("Service")["estimate"].notna().all()
+
+
+def test_what_moved_with_its_question_is_no_clear_change(respond, tmp_path):
+    """Both constructs fall by far more than chance; the one whose question was rescaled is marked, not counted."""
+    before, after = draw(200, 1), draw(200, 2, -2.0, "q")
+    a = respond(before)
+    base = definition(pls(a, MODEL, replicates=replicate(a, 64)))
+    found = trend_of(respond, before, after, base, {"A1": ChangeParams(scale=True)})
+    path = write_study(tmp_path, "id,S1,S2,S3,A1,A2\n1,1,2,3,4,5\n", {
+        "design": None, "report": None, "compare": None, "model": {
+            "constructs": {"Service": ["S1", "S2", "S3"], "Satisfaction": ["A1", "A2"]},
+            "paths": [["Service", "Satisfaction"]], "target": "Satisfaction", "loyalty": ""}})
+    shown = view(Context(load(path)), found).shown
+    tables = {s.name: s for s in shown if isinstance(s, Table)}
+    assert tables["changes"].title == "1 of 2 scores changed clearly since 2026Q2"
+    assert list(tables["changes"].columns[0].cells) == ["Service", "▲ Satisfaction"]
+    cells = dict(zip(tables["item_changes"].columns[0].cells, tables["item_changes"].columns[4].cells, strict=True))
+    assert cells["▲ A1"] == "–" and cells["A2"].startswith("−")          # points of two scales have no difference
+    assert any(getattr(s, "role", "") == "caution" and "A1 (another scale)" in s.text for s in shown)
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.85, True), (0.75, False)])
+def test_a_title_names_an_order_only_when_it_is_fairly_sure(share, said):
+    draws = np.zeros((1000, 2))
+    draws[:int(1000 * share), 0] = 1.0
+    draws[int(1000 * share):, 1] = 1.0
+    assert is_ahead(draws, 0, 1) is said
 
 
 # -- questions -------------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def _model(context: Context, model: Model) -> str:
                  source=source)
 
 
-def _ahead(draws: np.ndarray, first: int, second: int) -> bool:
+def is_ahead(draws: np.ndarray, first: int, second: int) -> bool:
     """Whether one of two statistics is above the other in so many replicates that a title may say so."""
     with np.errstate(invalid="ignore"):
         return bool((draws[:, first] > draws[:, second]).mean() >= FAIR)
@@ -81,7 +81,7 @@ def diagram(context: Context, fit: PlsFit) -> View:
     first, second = ([labels[table.loc[k, "source"]] for k in into] + ["", ""])[:2]
     blanks = {"first": first, "second": second, "target": labels[target], "unclear": words.number(unclear.sum(), 0)}
     kind = "title_none" if not into else {0: "title_all", 1: "title_one"}.get(int(unclear.sum()), "title")
-    if len(into) > 1 and not _ahead(fit.inference.draws["paths"], into[0], into[1]):
+    if len(into) > 1 and not is_ahead(fit.inference.draws["paths"], into[0], into[1]):
         kind = "title_two"
     alt = words("figure.diagram.alt", constructs=words.number(len(labels), 0), paths=words.number(len(table), 0),
                 strongest=words.series(routes[k] for k in strongest[:3]) or words("settings.none"),
@@ -168,7 +168,8 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     values = words.series(words("figure.scores.point", name=context.label(r["construct"]), value=words.number(
         r["estimate"], 1), interval=words.interval(r["low"], r["high"], 1)) for _, r in order.iterrows())
     draws, at = index.scores.draws["score"], [index.fit.model.names.index(name) for name in order["construct"]]
-    kind = "title" if len(at) > 2 and _ahead(draws, at[0], at[1]) and _ahead(draws, at[-2], at[-1]) else "title_plain"
+    clear = len(at) > 2 and is_ahead(draws, at[0], at[1]) and is_ahead(draws, at[-2], at[-1])
+    kind = "title" if clear else "title_plain"
     figure = context.figure("scores", order, paint, 50 + 30 * len(order), settings, blanks | {"values": values},
                             words(f"figure.scores.{kind}", **blanks))
     listed = context.table("scores", table, columns, settings, blanks, words(f"table.scores.{kind}", **blanks))
