@@ -174,6 +174,8 @@ def test_scores_rest_on_the_base_waves_weights(respond):
     assert table["change"].iloc[1] == pytest.approx(table["estimate"].diff().iloc[1], abs=1e-12)
     assert np.isnan(table["change"].iloc[0])
     assert found.base == "2026Q2" and table["estimate"].iloc[1] != now.of("Satisfaction")["estimate"]
+    with pytest.raises(InputRefused, match=r"compare.base: 2025Q1 is none of the waves compared \(2026Q2, 2026Q3\)"):
+        compare(respond, before, after, base="2025Q1")
     # the present wave as base: its own index, exactly
     own = compare(respond, before, after, base="2026Q3")[0].scores()["estimate"].iloc[1]
     assert own == pytest.approx(now.of("Satisfaction")["estimate"], abs=1e-9)
@@ -296,6 +298,18 @@ def test_a_changed_scale_or_wording_is_refused_until_it_is_stated():
         assert [q.marks for q in found] == [((), (change,)), ((), ())]
     # an entry without a mark says that it means the same
     assert [q.marks for q in follow(OLD, reworded, {"A": ChangeParams()})] == [((), ()), ((), ())]
+
+
+def test_a_question_outside_the_model_is_watched_too():
+    """The recommendation question: reworded without a word, its trend is refused as any other's."""
+    before, now = (OLD | asked(NPS=(text, (0, 10))) for text in ("Would you recommend us?", "How likely, to a friend?"))
+    for changes, faults in (({}, 1), ({"NPS": ChangeParams(wording=True)}, 0)):
+        try:
+            same_questions([before, now], [{}, changes], ["2025", "2026"], dict.fromkeys(OLD, "Sat"), 0,
+                           {"Sat": dict.fromkeys(OLD, 0.5)}, "params/x/2026.yaml")
+            assert not faults
+        except InputRefused as refused:
+            assert faults and "params/x/2026.yaml: items.NPS: its wording differs from 2025" in refused.lines[0]
 
 
 def test_all_undeclared_changes_come_at_once():

@@ -76,6 +76,9 @@ def same_questions(asked: Sequence[Questionnaire], changes: Sequence[Mapping[str
             names.insert(0, before)
             marks.insert(0, tuple(h for h in ("wording", "scale", "codes") if getattr(stated, h)) if before else ())
         found.append((construct, tuple(names), ((), *marks)))
+    # the recommendation question measures no construct, and has its trend all the same
+    for item in sorted({*asked[last]} & {*asked[last - 1]} - {*constructs, *changes[last]}):
+        faults += _undeclared(asked[last][item], asked[last - 1][item], periods[last - 1], where)
     refuse_all(faults)
     out = []
     for construct, called, marked in found:

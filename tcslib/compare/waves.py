@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special
 
 from tcslib.compare.questions import Question, same_questions
+from tcslib.errors import InputRefused
 from tcslib.index.scoring import Index
 from tcslib.inference.infer import Arrays, Inference, infer, limits, standard_error
 from tcslib.inference.linked import Linked
@@ -29,7 +30,6 @@ class Wave:
     answers: Responses
     definition: Definition
     changes: Mapping[str, ChangeParams]
-    version: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +176,9 @@ def trend(index: Index, earlier: Sequence[Wave], linked: Sequence[Linked], chang
     now = Wave(period, index.fit.responses, own, changes)
     waves = [*earlier, now]
     periods = [w.period for w in waves]
+    if base and base not in periods:
+        raise InputRefused(f"{base} is none of the waves compared ({', '.join(periods)}). Name one, or drop it.",
+                           f"{where}: compare.base")
     at_base = periods.index(base) if base else 0
     questions = same_questions([w.answers.questionnaire for w in waves], [w.changes for w in waves], periods,
                                {name: of for of, items in own.items() for name in items}, at_base,

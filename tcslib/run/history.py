@@ -120,8 +120,7 @@ def as_wave(run: Earlier) -> Wave:
 
     changes = {name: ChangeParams.model_validate({k: v for k, v in change.items() if v != {}})
                for name, change in run.params.get("changes", {}).items()}
-    return Wave(run.period, load_responses(run.kept / "answers"), read_json(run.kept / "definition.json"), changes,
-                run.version)
+    return Wave(run.period, load_responses(run.kept / "answers"), read_json(run.kept / "definition.json"), changes)
 
 
 def base_of(stage_out: Path, root: Path) -> Path:

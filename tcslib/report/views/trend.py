@@ -164,7 +164,10 @@ def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str,
         row = {"construct": "nps", "before": nps["estimate"].iloc[-2], "now": nps["estimate"].iloc[-1]}
         table = pd.concat([table, pd.DataFrame([row | nps.iloc[-1][list(CHANGE)].to_dict()])], ignore_index=True)
         names.append(words("nps.nps"))
-    flags = [bool(found.marks(c, len(found.found) - 1)) if c in found.constructs else False for c in table["construct"]]
+    asked = context.study.params.changes.get(context.study.params.nps)
+    recommended = bool(asked and (asked.wording or asked.scale or asked.codes))
+    flags = [bool(found.marks(c, len(found.found) - 1)) if c in found.constructs else recommended
+             for c in table["construct"]]
     columns = [context.column("construct", marked(names, flags)),
                *(Column(words.wave(found.periods[at]), [words.number(v, d) for v, d in
                                                         zip(table[name], whole, strict=True)])
