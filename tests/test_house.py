@@ -106,8 +106,11 @@ def code_lines(path: Path) -> int:
 
 
 def test_the_library_is_small():
-    """Ten thousand lines of code; what explains them is not what makes a library hard to hold in one's head."""
-    assert sum(map(code_lines, LIBRARY.rglob("*.py"))) < 10_000
+    """The library's size is raised on purpose, never by accident; what explains code does not count.
+
+    Ten thousand lines held everything but the sampling of any design, its weighting and its inference.
+    """
+    assert sum(map(code_lines, LIBRARY.rglob("*.py"))) < 15_000
 
 
 def test_an_analyst_types_at_most_thirty_names():

@@ -28,7 +28,8 @@ from tcslib.report.records import MIME, Column, Figure, Finding, Table, View
 from tcslib.report.summary import mini_interval, shortened, summary
 from tcslib.report.wording import Words, phrases
 from tcslib.study.load import load
-from tcslib.study.params import CleaningParams, MeasurementParams, PlanParams, PlsParams, StudyParams
+from tcslib.study.params import CleaningParams, MeasurementParams, PlsParams, StudyParams
+from tcslib.study.sections.planning import PlanParams
 
 LANGUAGES = ("en", "zh")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"

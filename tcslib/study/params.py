@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from tcslib.study.sections.base import Section
+from tcslib.study.sections.design import DesignParams, ReplicateParams
+from tcslib.study.sections.field import FieldParams
+from tcslib.study.sections.planning import PlanParams
+from tcslib.study.sections.weighting import WeightingParams
 from tcslib.study.values import TAG, Codes, Columns, Edges, Name, OneOrMore, Period, ScaleText, Share, Slug, Words
-
-
-class Section(BaseModel):
-    """A mapping in the YAML: unknown keys refused, values never changed after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ItemParams(Section):
@@ -100,64 +99,6 @@ class DataParams(Section):
     encoding: Literal["utf-8", "gb18030", "utf-16", "big5", "cp1252"] | None = None
     delimiter: Literal["", ",", ";", "tab", "|"] = Field("", description="CSV: what stands between the columns")
     decimal: Literal["", ".", ","] = Field("", description="what stands before decimals where numbers are text")
-
-
-class DesignParams(Section):
-    """How the respondents were drawn."""
-
-    strata: str = ""
-    clusters: str = Field("", description="primary sampling units")
-    weights: str = Field("", description="base weights: inverse inclusion probabilities")
-    fpc: str = Field("", description="sampling units on the stratum's frame, for the finite population correction")
-
-
-class WeightingParams(Section):
-    """What is done to the base weights, replayed in every replicate."""
-
-    rake: dict[str, dict[str, float]] = Field({}, description="population shares by column")
-    trim: float | None = Field(None, gt=1, description="largest weight, as a multiple of the mean")
-
-
-class ReplicateParams(Section):
-    """Replicates for the standard errors."""
-
-    method: Literal["bootstrap"] = "bootstrap"
-    count: int = Field(2000, ge=50, le=100_000)
-    seed: int = Field(20260930, ge=0)
-    memory_mb: int = Field(500, ge=50, description="largest amount of memory the replicates may take")
-    workers: int = Field(1, ge=1, le=64)
-
-
-class PlanStratum(Section):
-    """One stratum of the frame."""
-
-    size: int = Field(gt=0, description="customers on the frame")
-    sd: float | None = Field(None, gt=0, description="expected standard deviation of the index within it")
-
-
-class PlanParams(Section):
-    """What the sample was planned to deliver."""
-
-    strata: dict[str, PlanStratum] = {}
-    population: int | None = Field(None, gt=0)
-    frame: Words = {}
-    margin: float = Field(2.5, gt=0, description="half-width of the 95% interval of the index, in points")
-    change: float = Field(5.0, gt=0, description="smallest change between two waves worth seeing, in points")
-    sd: float = Field(20.0, gt=0, description="expected standard deviation of individual index scores")
-    deff: float = Field(1.0, gt=0, description="design effect expected")
-    response: float = Field(1.0, gt=0, le=1, description="response rate expected")
-    eligible: float = Field(1.0, gt=0, le=1, description="share of those approached whom the report is about")
-    power: float = Field(0.8, gt=0.5, lt=1)
-    allocation: Literal["proportional", "equal", "neyman"] = "proportional"
-    drawn: int | None = Field(None, gt=0, description="customers drawn and approached")
-
-
-class FieldParams(Section):
-    """When and how the interviews were made."""
-
-    start: str = ""
-    end: str = ""
-    mode: Words = {}
 
 
 class ChangeParams(Section):

@@ -12,11 +12,36 @@ import numpy as np
 from tcslib.errors import InputRefused
 
 SampleKind = Literal["probability", "quota", "opt_in", "census"]
+LonelyRule = Literal["refuse", "remove", "adjust", "average", "certainty", "collapse"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A later stage of sampling: units drawn within each unit of the stage before.
+
+    Attributes
+    ----------
+    clusters
+        (n,) labels of the units drawn at this stage; a label counts within its unit of the stage before.
+    strata
+        (n,) labels of the strata they were drawn in, or None.
+    fpc
+        (n,) units of the row's stratum (or of its unit of the stage before) on the frame, or None.
+    """
+
+    clusters: np.ndarray
+    strata: np.ndarray | None = None
+    fpc: np.ndarray | None = None
+
+    def take(self, keep: np.ndarray) -> Stage:
+        """The stage of the rows kept."""
+        return Stage(self.clusters[keep], None if self.strata is None else self.strata[keep],
+                     None if self.fpc is None else self.fpc[keep])
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """How n respondents were drawn: stratified, clustered at the first stage, with unequal chances.
+    """How n respondents were drawn: stratified, clustered, in one stage or several, with unequal chances.
 
     Attributes
     ----------
@@ -29,6 +54,15 @@ class Design:
         its stratum. Without clusters the respondent is the unit that was drawn.
     sample
         What kind of sample it is; decides the wording of intervals, not the arithmetic.
+    fpc
+        (n,) first-stage units of the row's stratum on the frame, for the finite population correction; None leaves
+        it out, as if units had been drawn with replacement.
+    stages
+        The second and later stages; they enter standard errors only where ``fpc`` is known.
+    lonely_psu
+        What a stratum with a single unit contributes to variances. *refuse*: nothing is estimated. *remove*:
+        nothing. *certainty*: nothing, since the unit was drawn for certain. *adjust*: its deviation from the grand mean
+        (Taylor). *average*: the mean of the other strata's (Taylor). *collapse*: it joins its neighbour (replicates).
     """
 
     ids: np.ndarray
@@ -36,6 +70,9 @@ class Design:
     strata: np.ndarray | None = None
     clusters: np.ndarray | None = None
     sample: SampleKind = "probability"
+    fpc: np.ndarray | None = None
+    stages: tuple[Stage, ...] = ()
+    lonely_psu: LonelyRule = "refuse"
 
     @cached_property
     def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -91,7 +128,9 @@ class Design:
     def take(self, keep: np.ndarray) -> Design:
         """The design of the rows kept (boolean or integer index)."""
         return Design(self.ids[keep], self.weights[keep], None if self.strata is None else self.strata[keep],
-                      None if self.clusters is None else self.clusters[keep], self.sample)
+                      None if self.clusters is None else self.clusters[keep], self.sample,
+                      None if self.fpc is None else self.fpc[keep], tuple(s.take(keep) for s in self.stages),
+                      self.lonely_psu)
 
 
 def check_weights(weights: np.ndarray, column: str, rows: Sequence[int], where: str) -> None:

@@ -91,6 +91,24 @@ class Adjustment:
             adjusted = np.where(weight > cap, cap / np.where(self.weight > 0, self.weight, 1), adjusted)
         return np.where(over.any(axis=1, keepdims=True), np.nan, drawn * adjusted)
 
+    def residuals(self, values: np.ndarray) -> np.ndarray:
+        """What a linearised estimator's rows contribute once the weighting steps are known.
+
+        Parameters
+        ----------
+        values
+            (n, k) linearised values e of the rows: the estimator varies as Σ w e with w the final weights.
+
+        Returns
+        -------
+        (n, k) z such that Σ z, over rows drawn by the design, has the variance of the estimator: the final weight times
+        e less what calibration already explains of it (Deville & Särndal 1992, eq. 3.4).
+        """
+        final = (self.factors(np.ones((1, int(self.unit.max()) + 1)))[0] * self.weight)[self.group]
+        if self.margins.members:
+            raise NotImplementedError("residuals after raking")
+        return values * final[:, None]
+
     def _raked(self, factors: np.ndarray) -> np.ndarray:
         if not self.margins.members:
             total = (factors * (self.weight * self.rows)).sum(axis=1, keepdims=True)

@@ -1,0 +1,1 @@
+"""The sections of a study that describe how answers were drawn, gathered and weighted."""
