@@ -16,9 +16,9 @@ from tcslib.errors import InputRefused, refuse_all
 from tcslib.study.checks import check_study
 from tcslib.study.models import Model
 from tcslib.study.params import StudyParams
-from tcslib.study.sections.base import Section
 from tcslib.study.questionnaire import Questionnaire
 from tcslib.study.resolve import asked, resolve_model, resolve_questionnaire
+from tcslib.study.sections.base import Section
 from tcslib.study.strict_yaml import Address, clipped, dotted, meant, read_yaml, unconfirmed
 
 
