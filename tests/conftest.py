@@ -120,14 +120,14 @@ def write_study(root: Path, data: Path | bytes | str, params: Mapping[str, Any] 
 def make_responses(answers: pd.DataFrame, *, scale: tuple[float, float] = (1, 10), weights: Any = None,
                    strata: Any = None, clusters: Any = None, domain: Any = None,
                    background: Mapping[str, Any] | None = None, rake: Mapping[str, Mapping[str, float]] | None = None,
-                   trim: float | None = None) -> Responses:
-    """Responses around a frame of answers whose index holds the ids; everything else is optional."""
+                   trim: float | None = None, **design_of: Any) -> Responses:
+    """Responses around a frame of answers whose index holds the ids; the rest is optional, more keys the design's."""
     def column(values: Any, kind: Any) -> np.ndarray | None:
         return None if values is None else np.asarray(values, dtype=kind)
 
     n, ids = len(answers), answers.index.astype(str)
     design = Design(np.asarray(ids, dtype=str), np.ones(n) if weights is None else np.asarray(weights, dtype=float),
-                    column(strata, str), column(clusters, str))
+                    column(strata, str), column(clusters, str), **design_of)
     return Responses(
         answers.astype(float).set_axis(ids), pd.DataFrame("", ids, answers.columns),
         pd.DataFrame({name: np.asarray(values, dtype=str) for name, values in (background or {}).items()}, index=ids),

@@ -16,7 +16,8 @@ import pytest
 from scipy import stats
 
 from tcslib.errors import InputRefused
-from tcslib.inference.infer import Arrays, Inference, infer_rows, limits
+from tcslib.inference.infer import Arrays, Inference, infer_rows
+from tcslib.inference.intervals import limits
 from tcslib.inference.moments import MomentSource
 from tcslib.inference.quantiles import weighted_quantile
 from tcslib.inference.replicates import Replicates, replicate

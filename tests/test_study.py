@@ -480,7 +480,7 @@ def test_a_column_has_one_use(faults: Any) -> None:
             ({"data": {"id": "A1"}}, 'data.id: column "A1" is an item'),
             ({"design": {"strata": "weight"}}, 'design.strata: column "weight" is the weight, a number'),
             ({"design": {"weights": "A1"}}, 'design: column "A1" is an item already and cannot be the weight too'),
-            ({"design": {"fpc": "weight"}}, '"weight" is the weight already and cannot be a population size too'),
+            ({"design": {"fpc": "weight"}}, '"weight" is the weight already and cannot be a number of units on the frame too'),
             ({"cleaning": {"duration": "B2"}}, 'cleaning.duration: column "B2" is an item already'),
             ({"nps": "weight", "items": {"weight": {"scale": "0-10"}}}, "is the weight already"),
             ({"report": {"verbatims": ["region"]}}, 'report.verbatims: column "region" has another use in this study'),

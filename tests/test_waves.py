@@ -11,7 +11,8 @@ from tcslib.compare.questions import same_questions
 from tcslib.compare.waves import Trend, Wave, detectable, trend
 from tcslib.errors import InputRefused, Refusals
 from tcslib.index.scoring import index
-from tcslib.inference.infer import infer, standard_error
+from tcslib.inference.infer import infer
+from tcslib.inference.intervals import standard_error
 from tcslib.inference.linked import link
 from tcslib.inference.replicates import replicate
 from tcslib.report.context import Context

@@ -12,7 +12,8 @@ from scipy import special
 from tcslib.compare.questions import Question, same_questions
 from tcslib.errors import InputRefused
 from tcslib.index.scoring import Index
-from tcslib.inference.infer import Arrays, Inference, infer, limits, standard_error
+from tcslib.inference.infer import Arrays, Inference, infer
+from tcslib.inference.intervals import t_limits
 from tcslib.inference.linked import Linked
 from tcslib.inference.moments import Moments
 from tcslib.study.params import ChangeParams
@@ -69,9 +70,10 @@ class Trend:
         rows = []
         for number, found in enumerate(self.found):
             estimate, draws = found.estimate[name][at], found.draws[name][:, at] if at != () else found.draws[name]
-            low, high = limits(estimate, draws, found.df, "t")
+            se = np.sqrt(found.replicates.variance(draws, estimate))
+            low, high = t_limits(estimate, se, found.df)
             row = {"wave": self.periods[number], "n": found.n, "n_eff": found.n_eff, "estimate": float(estimate),
-                   "se": float(standard_error(draws)), "low": float(low), "high": float(high), "df": found.df}
+                   "se": float(se), "low": float(low), "high": float(high), "df": found.df}
             rows.append(row | (self._change(name, at, number - 1, number) if number else {}))
         return pd.DataFrame(rows)
 
@@ -113,8 +115,8 @@ class Trend:
         draws = b.draws[name] - a.draws[name]
         draws = draws if at == () else draws[:, at]
         estimate, df = b.estimate[name][at] - a.estimate[name][at], change_df(a, b)
-        low, high = limits(estimate, draws, df, "t")
-        se = float(standard_error(draws))
+        se = float(np.sqrt(b.replicates.variance(draws, estimate)))
+        low, high = t_limits(estimate, np.asarray(se), df)
         values = (float(estimate), se, float(low), float(high), detectable(se, df))
         return dict(zip(CHANGE, values, strict=True))
 

@@ -9,20 +9,20 @@ import numpy as np
 import pandas as pd
 
 from tcslib.errors import InputRefused, refuse_all
+from tcslib.fieldwork.drawn import design_of
 from tcslib.fieldwork.masking import mask
 from tcslib.fieldwork.quality import same_answers, speeders, straight_lines
 from tcslib.fieldwork.reading import RawAnswers
 from tcslib.fieldwork.source import listed, quoted
 from tcslib.study.load import Study, item_names
 from tcslib.study.questionnaire import Scale
-from tcslib.survey.design import Design, check_weights
 from tcslib.survey.responses import Responses, WeightingPlan
 
 NEVER_ASKED = ("not_asked", "no_experience")          # kinds of missing that are no sign of a poor interview
 
 
 @dataclass
-class _Work:
+class Work:
     """The records on their way through the rules."""
 
     study: Study
@@ -35,9 +35,11 @@ class _Work:
 
     @property
     def where(self) -> str:
+        """The file, for messages."""
         return self.study.params.data.file
 
     def line(self, rule: str, detail: str = "", rows: int = 0, cells: int = 0) -> None:
+        """A line of the ledger."""
         self.ledger.append((rule, detail, rows, cells, len(self.frame)))
 
     def drop(self, bad: np.ndarray, rule: str, detail: str = "") -> None:
@@ -80,7 +82,7 @@ def clean(raw: RawAnswers, study: Study) -> Responses:
     column = study.params.data.id
     ids = frame[column].str.strip() if column else pd.Series([f"row{line:07d}" for line in raw.lines])
     frame = frame.assign(**{column: ids}) if column else frame
-    work = _Work(study, raw, frame, ids, pd.DataFrame("", index=frame.index, columns=items))
+    work = Work(study, raw, frame, ids, pd.DataFrame("", index=frame.index, columns=items))
     work.line("read", rows=0)
     for repair in raw.repairs:
         work.line(repair.rule, repair.column, cells=repair.cells)
@@ -96,13 +98,13 @@ def clean(raw: RawAnswers, study: Study) -> Responses:
     return _responses(work, items, flags.loc[work.frame.index])
 
 
-def _identical(work: _Work) -> None:
+def _identical(work: Work) -> None:
     # without an id, the same record twice cannot be told from two people who answer alike
     known = bool(work.study.params.data.id)
     work.drop(work.frame.duplicated().to_numpy() & known, "identical_record")
 
 
-def _ids(work: _Work) -> None:
+def _ids(work: Work) -> None:
     column, rule = work.study.params.data.id, work.study.params.cleaning.same_id
     if not column:
         return
@@ -118,12 +120,12 @@ def _ids(work: _Work) -> None:
     work.drop(repeated, "same_id", rule)
 
 
-def _screen(work: _Work) -> None:
+def _screen(work: Work) -> None:
     for column, allowed in work.study.params.cleaning.require.items():
         work.drop(~work.frame[column].isin(allowed).to_numpy(), "screened_out", f"{column}: {', '.join(allowed)}")
 
 
-def _codes(work: _Work) -> None:
+def _codes(work: Work) -> None:
     """Codes for "don't know" and the like become missing, each with its kind."""
     counts: Counter[str] = Counter()
     for name in work.kinds.columns:
@@ -145,7 +147,7 @@ def _codes(work: _Work) -> None:
         work.line("missing_code", kind, cells=cells)
 
 
-def _scales(work: _Work) -> None:
+def _scales(work: Work) -> None:
     """Answers outside the scale become missing when they are few; a column with many is refused."""
     limit, faults = work.study.params.cleaning.out_of_scale_limit, []
     for name in work.kinds.columns:
@@ -167,7 +169,7 @@ def _scales(work: _Work) -> None:
     _half_used(work)
 
 
-def _half_used(work: _Work) -> None:
+def _half_used(work: Work) -> None:
     """Refuse a scale of whose upper half nobody used any: a 1-5 questionnaire read as 1-10 gives a wrong index."""
     groups: dict[Scale, list[str]] = {}
     for name in work.kinds.columns:
@@ -179,7 +181,7 @@ def _half_used(work: _Work) -> None:
                                f"was asked, such as scale: {scale.low:g}-{top:g}.", f"{work.study.path}: scale")
 
 
-def _reverse(work: _Work) -> None:
+def _reverse(work: Work) -> None:
     for name in work.kinds.columns:
         item = work.study.questionnaire[name]
         if item.reversed:
@@ -187,7 +189,7 @@ def _reverse(work: _Work) -> None:
             work.line("reversed", name, cells=int(work.frame[name].notna().sum()))
 
 
-def _unanswered(work: _Work) -> None:
+def _unanswered(work: Work) -> None:
     limit = work.study.params.cleaning.max_missing
     kinds = work.kinds[list(dict.fromkeys(work.study.model.items))]
     asked = (~kinds.isin(NEVER_ASKED)).sum(axis=1)
@@ -197,7 +199,7 @@ def _unanswered(work: _Work) -> None:
               "too_much_missing", f"> {limit:.0%}")
 
 
-def _as_given(work: _Work) -> np.ndarray:
+def _as_given(work: Work) -> np.ndarray:
     """(n, p) answers as the respondents gave them: nines throughout are nines in a reversed question too."""
     columns = {}
     for name in work.study.model.items:
@@ -206,7 +208,7 @@ def _as_given(work: _Work) -> np.ndarray:
     return pd.DataFrame(columns).to_numpy(float)
 
 
-def _flags(work: _Work) -> pd.DataFrame:
+def _flags(work: Work) -> pd.DataFrame:
     """Flag doubtful interviews; leave out those with as many flags as the study says."""
     rules = work.study.params.cleaning
     x = _as_given(work)
@@ -225,12 +227,10 @@ def _flags(work: _Work) -> pd.DataFrame:
     return flags
 
 
-def _responses(work: _Work, items: list[str], flags: pd.DataFrame) -> Responses:
+def _responses(work: Work, items: list[str], flags: pd.DataFrame) -> Responses:
     params, frame = work.study.params, work.frame
-    weights = _weights(work)
-    design = Design(work.ids.to_numpy().astype(str), weights, _labels(work, "strata"), _labels(work, "clusters"),
-                    params.sample)
-    domain = _domain(work, weights)
+    design = design_of(work)
+    domain = _domain(work, design.weights)
     columns = list(dict.fromkeys(filter(None, [*params.weighting.rake, *params.compare.segments, params.compare.brand,
                                                params.design.strata])))
     verbatims = {name: _masked(work, name).to_numpy() for name in params.report.verbatims}
@@ -243,7 +243,7 @@ def _responses(work: _Work, items: list[str], flags: pd.DataFrame) -> Responses:
                      pd.DataFrame(verbatims, index=design.ids))
 
 
-def _domain(work: _Work, weights: np.ndarray) -> np.ndarray:
+def _domain(work: Work, weights: np.ndarray) -> np.ndarray:
     """(n,) True for the client's own customers, everybody where no brand is told."""
     compare = work.study.params.compare
     if not compare.brand:
@@ -260,35 +260,10 @@ def _domain(work: _Work, weights: np.ndarray) -> np.ndarray:
     return domain
 
 
-def _masked(work: _Work, name: str) -> pd.Series:
+def _masked(work: Work, name: str) -> pd.Series:
     """One open question without e-mail addresses, numbers and accounts: masked before anything is stored."""
     masked = mask(work.frame[name])
     for kind, count in masked.counts.items():
         if count:
             work.line("masked", f"{name}: {kind}", cells=count)
     return masked.texts
-
-
-def _weights(work: _Work) -> np.ndarray:
-    column = work.study.params.design.weights
-    if not column:
-        return np.ones(len(work.frame))
-    weights = work.numbers(column).to_numpy()
-    check_weights(weights, column, [int(work.raw.lines[i]) for i in work.frame.index], work.where)
-    if (zero := int((weights == 0).sum())):
-        work.line("weight_zero", column, rows=0, cells=zero)
-    return weights
-
-
-def _labels(work: _Work, key: str) -> np.ndarray | None:
-    column = getattr(work.study.params.design, key)
-    if not column:
-        return None
-    labels = work.frame[column].to_numpy().astype(str)
-    if (empty := labels == "").any():
-        raise InputRefused(f'column "{column}" (design.{key}) is empty in {empty.sum()} records '
-                           f"({work.rows(empty)}). Every respondent needs one.", work.where)
-    if key == "clusters" and not work.study.params.design.strata and len(np.unique(labels)) == 1:
-        raise InputRefused(f'column "{column}" (design.clusters) holds a single value, {quoted(labels[0])}, so no '
-                           "variance can be told. Name the column of the units drawn first, or drop it.", work.where)
-    return labels

@@ -101,8 +101,8 @@ def numeric_columns(study: Study) -> dict[str, Role]:
     """The columns used as numbers, and what the numbers are."""
     out: dict[str, Role] = dict.fromkeys(item_names(study), "item")
     out.setdefault(study.params.cleaning.duration, "duration")
-    out.setdefault(study.params.design.weights, "weight")
-    out.setdefault(study.params.design.fpc, "weight")
+    for column in (*study.params.design.numbers.values(), *study.params.replicates.given):
+        out.setdefault(column, "weight")
     out.pop("", None)          # of what the study does not name
     return out
 

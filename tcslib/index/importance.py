@@ -9,6 +9,7 @@ import pandas as pd
 
 from tcslib.index.scoring import Index
 from tcslib.inference.infer import Arrays, Inference
+from tcslib.study.models import Model
 
 RISE = 5.0          # points by which a driver is raised when its gain is stated (the ACSI's impact)
 FIRST = 3           # how many priorities count as first
@@ -42,7 +43,8 @@ class PriorityMap:
             frame[name] = found.estimate[name][rows]
             frame[f"{name}_se"] = found.se(name)[rows]
             frame[f"{name}_low"], frame[f"{name}_high"] = low[rows], high[rows]
-        places = found.draws["place"][np.isfinite(found.draws["gain"]).all(axis=1)]
+        gains = found.spread("gain")
+        places = _places(gains[np.isfinite(gains).all(axis=1)], _levers(model, self.target))
         frame["certainty"] = (((places >= 1) & (places <= FIRST)) if self.more_than_first
                               else (places == found.estimate["place"]) & (places >= 1)).mean(axis=0)[rows]
         frame["room"] = 100 - frame["performance"]
@@ -70,17 +72,26 @@ def priority_map(index: Index, target: str = "") -> PriorityMap:
     model = fit.model
     target = target or model.target
     to = model.names.index(target)
-    levers = np.array([c.lever and c.name != target for c in model.constructs])
+    levers = _levers(model, target)
 
     def gains(arrays: Arrays) -> dict[str, np.ndarray]:
         importance = arrays["total"][:, :, to] * arrays["sd"][:, [to]] / arrays["sd"]
         gain = RISE * importance
-        ranked = np.where(levers, gain, -np.inf)
-        ahead = (ranked[:, None, :] > ranked[:, :, None]).sum(axis=2)
-        place = np.where(levers & (gain > 0), ahead + 1, 0)
-        return {"importance": importance, "performance": arrays["score"], "gain": gain, "place": place.astype(float)}
+        return {"importance": importance, "performance": arrays["score"], "gain": gain, "place": _places(gain, levers)}
 
     joined = Inference({**index.scores.estimate, "total": fit.inference.estimate["total"]},
                        {**index.scores.draws, "total": fit.inference.draws["total"]}, fit.inference.n,
                        fit.inference.n_eff, fit.inference.df, fit.inference.interval, fit.replicates)
     return PriorityMap(index, target, joined.derive(gains))
+
+
+def _levers(model: Model, target: str) -> np.ndarray:
+    """(k,) which constructs can be acted upon."""
+    return np.array([c.lever and c.name != target for c in model.constructs])
+
+
+def _places(gain: np.ndarray, levers: np.ndarray) -> np.ndarray:
+    """(b, k) each lever's place by its gain, from 1; 0 for what is no lever or gains nothing."""
+    ranked = np.where(levers, gain, -np.inf)
+    ahead = (ranked[:, None, :] > ranked[:, :, None]).sum(axis=2)
+    return np.where(levers & (gain > 0), ahead + 1, 0).astype(float)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 from threadpoolctl import threadpool_limits
 
+from tcslib.inference.intervals import Bounds, Rule, percentile_limits, t_limits
 from tcslib.inference.moments import Missing, Moments, MomentSource
 from tcslib.inference.replicates import CHUNK, Replicates
 from tcslib.survey.responses import Responses
@@ -20,9 +20,7 @@ from tcslib.weighting.weights import kish
 Arrays = Mapping[str, np.ndarray]
 OfMoments = Callable[[Moments, Arrays], dict[str, np.ndarray]]
 OfRows = Callable[[np.ndarray, np.ndarray, Arrays], dict[str, np.ndarray]]
-Bounds = Literal["none", "proportion", "correlation"]
-
-UNDEFINED_LIMIT = 0.05          # beyond this share of undefined replicates a bootstrap interval is not given
+MANY = 2000          # draws of the sampling distribution where the replicates are none themselves
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class Inference:
     n: int
     n_eff: float
     df: int
-    interval: Literal["t", "percentile"]
+    interval: Rule
     replicates: Replicates
 
     def undefined(self, name: str) -> np.ndarray:
@@ -55,11 +53,25 @@ class Inference:
 
     def se(self, name: str) -> np.ndarray:
         """Standard errors, NaN where too many replicates are undefined."""
-        return standard_error(self.draws[name])
+        return np.sqrt(self.replicates.variance(self.draws[name], self.estimate[name]))
 
     def limits(self, name: str, bounds: Bounds = "none", level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper limits; *proportion* works on the logit, *correlation* on Fisher's z, when t is used."""
-        return limits(self.estimate[name], self.draws[name], self.df, self.interval, bounds, level)
+        if self.interval == "percentile":
+            return percentile_limits(self.draws[name], level)
+        return t_limits(self.estimate[name], self.se(name), self.df, bounds, level)
+
+    def spread(self, name: str) -> np.ndarray:
+        """(many, *S) draws from the sampling distribution, for how often one statistic is ahead of another.
+
+        The replicates of a bootstrap are such draws. Shrunken, listed or given ones are not: their scaled deviations
+        are mixed by normal numbers, the same for every name, which keeps all covariances.
+        """
+        if self.replicates.kind in ("simple", "rao_wu", "preston"):
+            return self.draws[name]
+        deviations = self.replicates.deviations(self.draws[name], self.estimate[name])
+        mix = np.random.default_rng(self.replicates.seed).standard_normal((MANY, len(deviations)))
+        return self.estimate[name] + np.tensordot(mix, deviations, 1)
 
     def table(self, name: str, labels: Mapping[str, Any] | None = None, bounds: Bounds = "none",
               where: Any = None) -> pd.DataFrame:
@@ -98,58 +110,13 @@ class Inference:
                          self.replicates)
 
 
-def interval_rule(replicates: Replicates) -> Literal["t", "percentile"]:
+def interval_rule(replicates: Replicates) -> Rule:
     """Percentile intervals for simple random samples, t intervals on the design's df otherwise.
 
     With few PSUs a percentile interval is too short: for a mean from 15 PSUs it covers 91%, the t interval 95%.
     """
-    return "percentile" if replicates.design.simple and not replicates.steps.margins.members else "t"
-
-
-def standard_error(draws: np.ndarray) -> np.ndarray:
-    """Root of the squared deviations from the replicates' mean over B - 1 (R survey's ``mse = FALSE``)."""
-    finite = np.isfinite(draws)
-    clean = np.where(finite, draws, np.nan)
-    count = finite.sum(axis=0)
-    enough = (count >= 2) & (count >= (1 - UNDEFINED_LIMIT) * len(draws))
-    mean = np.where(finite, draws, 0).sum(axis=0) / np.maximum(count, 1)
-    squares = np.nansum((clean - mean) ** 2, axis=0)
-    return np.where(enough, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
-
-
-Function = Callable[[np.ndarray], np.ndarray]
-
-
-def _transforms(bounds: Bounds) -> tuple[Function, Function, Function]:
-    """The scale an interval is made on: there, its slope, and back."""
-    if bounds == "proportion":
-        return lambda p: np.log(p / (1 - p)), lambda p: 1 / (p * (1 - p)), lambda x: 1 / (1 + np.exp(-x))
-    if bounds == "correlation":
-        return np.arctanh, lambda r: 1 / (1 - r ** 2), np.tanh
-    return lambda x: x, np.ones_like, lambda x: x
-
-
-def limits(estimate: np.ndarray, draws: np.ndarray, df: int, how: str, bounds: Bounds = "none",
-           level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Interval limits from replicates.
-
-    With *t*, a proportion's or correlation's interval is made on the transformed scale with the delta-method SE
-    (Korn & Graubard 1999, section 2.5), so that it stays inside its bounds. Undefined where df < 1.
-    """
-    tail = (1 - level) / 2
-    estimate = np.asarray(estimate, dtype=float)
-    se = standard_error(draws)
-    if how == "percentile":
-        sound = np.isfinite(se)
-        clean = np.where(np.isfinite(draws) & sound, draws, np.where(sound, np.nan, 0.0))
-        low, high = np.nanquantile(clean, [tail, 1 - tail], axis=0)
-        return np.where(sound, low, np.nan), np.where(sound, high, np.nan)
-    if df < 1:
-        return np.full_like(estimate, np.nan), np.full_like(estimate, np.nan)
-    there, slope, back = _transforms(bounds)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        half = special.stdtrit(df, 1 - tail) * se * slope(estimate)
-        return back(there(estimate) - half), back(there(estimate) + half)
+    plain = replicates.kind == "simple" and replicates.design.simple and not replicates.steps.calibrated
+    return "percentile" if plain else "t"
 
 
 def means(moments: Moments, _: Arrays) -> dict[str, np.ndarray]:

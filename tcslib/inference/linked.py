@@ -8,14 +8,15 @@ in the same replicate therefore knows of panel members and of stores that were v
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
 from tcslib.errors import InputRefused
-from tcslib.inference.replicates import Replicates, replicate, resample
+from tcslib.inference.bootstrap import SHRINK, resample
+from tcslib.inference.replicates import Kind, Method, Replicates, replicate
 from tcslib.survey.design import Design
 from tcslib.survey.responses import Responses
 
@@ -35,19 +36,25 @@ class Linked(Replicates):
         (units,) where each unit of this wave stands among the units of the union.
     overlap
         What the waves share, as it was stated.
+    corrected
+        Whether deviations are brought down by the wave's finite population corrections (Rao & Wu 1988, eq. 2.4).
     """
 
     union: Design = field(kw_only=True)
     at: np.ndarray = field(kw_only=True)
     overlap: Overlap = field(kw_only=True)
+    corrected: bool = field(kw_only=True)
 
     def unit_factors(self, chunk: int) -> np.ndarray:
         """(CHUNK, units) factors of this wave's units in one chunk of the common draw."""
-        return resample(self.union, "rao_wu", self.seed, chunk)[:, self.at]
+        apart = resample(self.union, np.bincount(self.union.unit_stratum) - 1, self.seed, chunk)[:, self.at] - 1
+        if self.corrected:
+            apart *= np.sqrt(self.design.open_share)[self.design.unit_stratum]
+        return 1 + (apart / SHRINK if self.kind == "positive" else apart)
 
 
 def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int = 2000, seed: int = 20260930, *,
-         memory_mb: int = 500, workers: int = 1, where: str = "study") -> list[Linked]:
+         method: Method = "bootstrap", memory_mb: int = 500, workers: int = 1, where: str = "study") -> list[Linked]:
     """Replicates for each wave from one Rao–Wu draw over the union of the waves' units.
 
     Parameters
@@ -58,6 +65,9 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
         *none*: samples drawn apart; equal labels mean nothing. *units*: strata and sampling units of one name are the
         same ones in every wave. *respondents*: so are people of one id. Without a statement, *none* where no id and no
         unit comes again.
+    method
+        *preston* corrects each wave for its own population, at the first stage; *positive* keeps every weight above
+        zero; whatever else a wave's own standard errors rest on, changes rest on the bootstrap.
     count, seed, memory_mb, workers
         As for ``replicate``.
 
@@ -67,7 +77,7 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
         When units are stated in some waves only, or nothing is stated and ids or units come again.
     """
     overlap = overlap or _nothing_shared(waves, where)
-    own = [replicate(w, count, seed, memory_mb=memory_mb, workers=workers, where=where) for w in waves]
+    own = [replicate(_apart(w), count, seed, memory_mb=memory_mb, workers=workers, where=where) for w in waves]
     clustered = {w.design.clusters is not None for w in waves}
     if overlap != "none" and len(clustered) > 1:
         raise InputRefused("some of the waves state sampling units and others do not, so their overlap cannot be told. "
@@ -85,9 +95,19 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
         strata = _first_stratum(strata, labels)
     ids = np.arange(sum(map(len, labels))).astype(str)
     union = Design(ids, np.ones(len(ids)), np.concatenate(strata), np.concatenate(labels), waves[0].design.sample)
+    if any(w.design.lonely_psu == "collapse" for w in waves):
+        union = union.collapsed()
     cuts = np.cumsum([len(label) for label in labels])[:-1]
-    return [Linked(r.design, r.steps, "rao_wu", count, seed, memory_mb, workers, union=union, at=at, overlap=overlap)
+    kind: Kind = "positive" if method == "positive" else "rao_wu"
+    return [Linked(r.design, r.steps, kind, count, seed, memory_mb, workers, union=union, at=at, overlap=overlap,
+                   corrected=method == "preston" and r.design.fpc is not None)
             for r, at in zip(own, np.split(union.unit, cuts), strict=True)]
+
+
+def _apart(wave: Responses) -> Responses:
+    """The wave with its lonely strata left as they are: they are joined to neighbours in the union of all waves."""
+    rule = wave.design.lonely_psu
+    return replace(wave, design=replace(wave.design, lonely_psu="certainty")) if rule == "collapse" else wave
 
 
 def _first_stratum(strata: list[np.ndarray], labels: list[np.ndarray]) -> list[np.ndarray]:

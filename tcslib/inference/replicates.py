@@ -7,30 +7,47 @@ not on the order of rows, the size of blocks or the number of workers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from tcslib.errors import InputRefused, NotEstimable
+from tcslib.inference.bootstrap import CHUNK, SHRINK, Level, levels, preston, resample
+from tcslib.inference.halving import balanced, deleted, half_samples, jackknife, jackknife_scales
+from tcslib.inference.intervals import UNDEFINED_LIMIT
 from tcslib.survey.design import Design
 from tcslib.survey.responses import Responses
 from tcslib.weighting.weights import UNMET, Adjustment, adjustment
 
-CHUNK = 64          # replicates drawn and multiplied together; fixed, so that no setting changes a last digit
-
-Kind = Literal["simple", "rao_wu"]
+Kind = Literal["simple", "rao_wu", "preston", "positive", "jackknife", "brr", "fay", "given"]
+Method = Literal["bootstrap", "preston", "positive", "jackknife", "brr", "fay", "given"]
+DRAWN = ("simple", "rao_wu", "preston", "positive")          # bootstraps: their number is free
+MOST_LISTED = 20_000          # replicates of a jackknife; more take longer than a bootstrap of any use
 
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """B bootstrap replicates of a design, with the weighting replayed in each.
+    """B replicates of a design, with the weighting replayed in each.
 
-    ``kind`` *simple*: n rows drawn from n with replacement (Efron 1979). *rao_wu*: in each stratum of m PSUs, m - 1
-    are drawn with replacement and weights rescaled by m / (m - 1) (Rao & Wu 1988; Rao, Wu & Yue 1992, with m - 1
-    draws); the first-stage finite population correction is ignored, which errs on the safe side.
-    Variance: the sum of squared deviations from the replicates' mean, over B - 1.
+    Drawn: *simple*, n rows from n with replacement (Efron 1979). *rao_wu*, in each stratum of m PSUs m - 1 are drawn
+    with replacement and weights rescaled by m / (m - 1) (Rao & Wu 1988; Rao, Wu & Yue 1992); finite population
+    corrections are ignored, which errs on the safe side. *preston*, half of the units of each stage without
+    replacement, rescaled by the sampling fractions of all stages (Preston 2009). *positive*, Rao–Wu's factors brought
+    half-way to one and deviations doubled, so that no weight is ever zero and no category lost (Beaumont & Patak 2012,
+    section 5). Listed: *jackknife* (JK1, JKn with strata), *brr* and *fay* (half-samples of two PSUs a stratum).
+    *given*, as delivered with the data.
+    Variance: the sum of squared deviations from the replicates' mean (R survey's ``mse = FALSE``) times ``scales``.
+
+    Attributes
+    ----------
+    design, steps
+        The design, and its weighting steps coded for replay over the units that are resampled.
+    count, seed
+        Replicates, and the seed of those that are drawn.
+    fay
+        Fay's coefficient, 0 to below 1.
     """
 
     design: Design
@@ -40,15 +57,73 @@ class Replicates:
     seed: int
     memory_mb: int = 500
     workers: int = 1
+    fay: float = 0.0
 
     @property
     def df(self) -> int:
         """Degrees of freedom of the design."""
-        return self.design.df
+        return self.design.df if self.design.given is None or self.kind != "given" else self.design.given.df
+
+    @cached_property
+    def scales(self) -> np.ndarray | None:
+        """(B,) multipliers of the squared deviations; None for the bootstraps, whose deviations all count alike."""
+        if self.kind == "jackknife":
+            return jackknife_scales(self.design)
+        if self.kind in ("brr", "fay"):
+            return np.full(self.count, 1 / (self.count * (1 - self.fay) ** 2))
+        return self.design.given.scales if self.kind == "given" and self.design.given else None
 
     def unit_factors(self, chunk: int) -> np.ndarray:
-        """(CHUNK, units) resampling factors of one chunk of replicates, before weighting."""
-        return resample(self.design, self.kind, self.seed, chunk)
+        """(CHUNK, units) resampling factors of one chunk of replicates, before weighting; ones after the last."""
+        if self.kind in DRAWN:
+            return self._drawn(chunk)
+        at = np.arange(chunk * CHUNK, min((chunk + 1) * CHUNK, self.count))
+        if self.kind == "given":
+            factors = self._given[at]
+        elif self.kind == "jackknife":
+            factors = jackknife(self.design, deleted(self.design)[at])
+        else:
+            factors = balanced(self.design, half_samples(self.design.strata_count)[at], self.fay)
+        return np.vstack([factors, np.ones((CHUNK - len(at), factors.shape[1]))])
+
+    def _drawn(self, chunk: int) -> np.ndarray:
+        if self.kind == "preston":
+            return preston(self._levels, self.seed, chunk)
+        sizes = np.bincount(self.design.unit_stratum)
+        factors = resample(self.design, sizes if self.kind == "simple" else sizes - 1, self.seed, chunk)
+        return 1 + (factors - 1) / SHRINK if self.kind == "positive" else factors
+
+    @cached_property
+    def _levels(self) -> list[Level]:
+        return levels(self.design)
+
+    @cached_property
+    def _given(self) -> np.ndarray:
+        """(R, n) replicate over final weight; rows without weight keep none."""
+        assert self.design.given is not None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.nan_to_num(self.design.given.weights / self.design.weights[:, None], posinf=0.0).T
+
+    def deviations(self, draws: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+        """(B, …) deviations whose squares add up to the variance; NaN for a statistic undefined too often.
+
+        A bootstrap may miss one in twenty, a jackknife, half-samples or given replicates none.
+        """
+        finite = np.isfinite(draws)
+        count = finite.sum(axis=0)
+        about = estimate if self.kind == "given" and self.design.given and self.design.given.about == "estimate" else (
+            np.where(finite, draws, 0).sum(axis=0) / np.maximum(count, 1))
+        apart = np.where(finite, draws - about, 0.0)
+        if self.scales is not None:
+            each = np.sqrt(self.scales).reshape(-1, *[1] * (draws.ndim - 1))
+            return np.where(count == len(draws), apart * each, np.nan)
+        enough = (count >= 2) & (count >= (1 - UNDEFINED_LIMIT) * len(draws))
+        each = (SHRINK if self.kind == "positive" else 1.0) / np.sqrt(np.maximum(count - 1, 1))
+        return np.where(enough, apart * each, np.nan)
+
+    def variance(self, draws: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+        """Variances of statistics from their (B, …) replicates."""
+        return (self.deviations(draws, estimate) ** 2).sum(axis=0)
 
     def factors(self, chunk: int) -> np.ndarray:
         """(CHUNK, G) final over base weight for each weighting group, steps replayed; NaN rows are undefined."""
@@ -61,7 +136,7 @@ class Replicates:
     @cached_property
     def sample_factors(self) -> np.ndarray:
         """(1, G) final over base weight in the sample itself."""
-        return self.steps.factors(np.ones((1, self.design.units)))
+        return self.steps.factors(np.ones((1, self.steps.units)))
 
     @cached_property
     def sample_weights(self) -> np.ndarray:
@@ -78,29 +153,21 @@ class Replicates:
             yield range(start, min(start + chunks_at_once, len(self.chunks())))
 
 
-def resample(design: Design, kind: Kind, seed: int, chunk: int) -> np.ndarray:
-    """(CHUNK, units) resampling factors of a design's units in one chunk of replicates."""
-    sizes = np.bincount(design.unit_stratum)
-    draws = sizes if kind == "simple" else sizes - 1
-    first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    rng = np.random.default_rng([seed, chunk])
-    # units are sorted by stratum, so a stratum's units follow one another from its first
-    drawn = (rng.random((CHUNK, draws.sum())) * np.repeat(sizes, draws)).astype(np.int64) + np.repeat(first, draws)
-    drawn += np.arange(CHUNK)[:, None] * design.units
-    counts = np.bincount(drawn.ravel(), minlength=CHUNK * design.units).reshape(CHUNK, design.units)
-    return counts * np.repeat(sizes / draws, sizes)
-
-
-def replicate(responses: Responses, count: int = 2000, seed: int = 20260930, *, memory_mb: int = 500,
-              workers: int = 1, where: str = "study") -> Replicates:
-    """Replicates for these responses: simple when rows were drawn at random, Rao–Wu under strata or clusters.
+def replicate(responses: Responses, count: int = 2000, seed: int = 20260930, *, method: Method = "bootstrap",
+              fay: float = 0.3, memory_mb: int = 500, workers: int = 1, where: str = "study") -> Replicates:
+    """Replicates for these responses.
 
     Parameters
     ----------
     count
-        Number of replicates B.
+        Number of replicates B of a bootstrap; the others know their own.
     seed
         Any whole number from 0.
+    method
+        *bootstrap*: simple when rows were drawn at random, Rao–Wu under strata or clusters; the others as in
+        ``Replicates``.
+    fay
+        Fay's coefficient, for *fay*.
     memory_mb
         Ceiling on the arrays held at a time, in megabytes.
     workers
@@ -109,17 +176,70 @@ def replicate(responses: Responses, count: int = 2000, seed: int = 20260930, *, 
     Raises
     ------
     InputRefused
-        For a stratum with a single PSU, whose variance cannot be told.
+        For a stratum with a single PSU, unless the design says what to do with it; for a method the design cannot
+        carry.
     NotEstimable
         When raking and trimming cannot both be met in the sample itself.
     """
+    responses = _settled(responses, where)
     design = responses.design
-    if lonely := design.lonely():
-        raise InputRefused(f"{len(lonely)} of {design.strata_count} strata hold a single sampling unit "
-                           f"({', '.join(lonely[:5])}), so their variance cannot be told. Merge them with a neighbour.",
-                           f"{where}: design.strata")
-    kind: Kind = "simple" if design.strata is None and design.clusters is None else "rao_wu"
-    replicates = Replicates(design, adjustment(responses, where), kind, count, seed, memory_mb, workers)
+    _check_method(design, method, where)
+    kind: Kind = method if method != "bootstrap" else (
+        "simple" if design.strata is None and design.clusters is None else "rao_wu")
+    if kind == "given" and design.given is not None:
+        count = design.given.weights.shape[1]
+    elif kind == "jackknife":
+        count = len(deleted(design))
+    elif kind in ("brr", "fay"):
+        count = len(half_samples(design.strata_count))
+    steps = adjustment(replace(responses, design=_resampled(design, kind)), where)
+    replicates = Replicates(design, steps, kind, count, seed, memory_mb, workers, fay if kind == "fay" else 0.0)
     if not np.isfinite(replicates.sample_factors).all():
         raise NotEstimable(UNMET, f"{where}: weighting")
     return replicates
+
+
+def _settled(responses: Responses, where: str) -> Responses:
+    """The responses with their lonely strata dealt with as the design says."""
+    design = responses.design
+    if not (lonely := design.lonely()):
+        return responses
+    if design.lonely_psu == "collapse" and design.strata_count > 1:
+        return replace(responses, design=design.collapsed())
+    if design.lonely_psu == "certainty" and len(lonely) < design.strata_count:
+        return responses
+    asked = "" if design.lonely_psu in ("refuse", "collapse", "certainty") else (
+        f", and {design.lonely_psu} is a rule for linearised standard errors only")
+    raise InputRefused(f"{len(lonely)} of {design.strata_count} strata hold a single sampling unit "
+                       f"({', '.join(lonely[:5])}), so their variance cannot be told{asked}. Merge them with a "
+                       "neighbour, or set design.lonely to collapse or certainty.", f"{where}: design.strata")
+
+
+def _check_method(design: Design, method: Method, where: str) -> None:
+    """Refuse replicates that the design cannot carry."""
+    at = f"{where}: replicates.method"
+    sizes = np.bincount(design.unit_stratum)
+    if method == "preston" and design.fpc is None:
+        raise InputRefused("preston needs the number of units on the frame (design.fpc). Name its column, or use "
+                           "bootstrap.", at)
+    if method in ("brr", "fay") and (sizes != 2).any():
+        raise InputRefused(f"half-samples need exactly two sampling units in every stratum; {(sizes != 2).sum()} of "
+                           f"{len(sizes)} strata hold another number. Use jackknife or bootstrap.", at)
+    if method == "jackknife" and design.units > MOST_LISTED:
+        raise InputRefused(f"a jackknife would need {design.units:,} replicates, one for each sampling unit. Use "
+                           "bootstrap.", at)
+    if (method == "given") != (design.given is not None):
+        raise InputRefused("replicate weights are given with the data when replicates.columns names them, and only "
+                           "then. State both, or neither.", at)
+
+
+def _resampled(design: Design, kind: Kind) -> Design:
+    """The design as the weighting steps need it: its units are those that receive factors of their own."""
+    if kind == "given":
+        of_row = np.arange(len(design.ids))
+    elif kind == "preston" and design.stages:
+        of_row = levels(design)[-1].of_row
+    else:
+        return design
+    names = np.char.zfill(of_row.astype(str), len(str(len(of_row))))          # sorted as the units are
+    return Design(design.ids, design.weights, None, names, design.sample)

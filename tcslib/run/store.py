@@ -87,32 +87,45 @@ def save_responses(folder: Path, responses: Responses) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in _TABLES:
         getattr(responses, name).to_parquet(folder / f"{name}.parquet")
-    design = responses.design
-    pd.DataFrame({"id": design.ids, "weight": design.weights, "domain": responses.domain,
-                  **({} if design.strata is None else {"stratum": design.strata}),
-                  **({} if design.clusters is None else {"cluster": design.clusters})
-                  }).to_parquet(folder / "design.parquet")
+    design, given = responses.design, responses.design.given
+    columns = {"weight": design.weights, "domain": responses.domain, "stratum": design.strata,
+               "cluster": design.clusters, "fpc": design.fpc}
+    for k, stage in enumerate(design.stages, 1):
+        columns |= {f"{name}_{k}": getattr(stage, name) for name in ("clusters", "strata", "fpc")}
+    columns |= {f"replicate_{r}": given.weights[:, r] for r in range(given.weights.shape[1])} if given else {}
+    pd.DataFrame({"id": design.ids} | {name: c for name, c in columns.items() if c is not None}).to_parquet(
+        folder / "design.parquet")
     write_json(folder / "questionnaire.json", {
-        "sample": design.sample, "rake": responses.weighting.rake, "trim": responses.weighting.trim,
+        "sample": design.sample, "lonely": design.lonely_psu, "stages": len(design.stages),
+        "given": given and {"scales": given.scales, "about": given.about, "df": given.df},
+        "rake": responses.weighting.rake, "trim": responses.weighting.trim,
         "items": [asdict(item) for item in responses.questionnaire.values()]})
 
 
 def load_responses(folder: Path) -> Responses:
     """What ``save_responses`` wrote."""
+    import numpy as np
     import pandas as pd
 
     from tcslib.study.questionnaire import Item, Scale
-    from tcslib.survey.design import Design
+    from tcslib.survey.design import Design, GivenReplicates, Stage
     from tcslib.survey.responses import Responses, WeightingPlan
 
     said, drawn = read_json(folder / "questionnaire.json"), pd.read_parquet(folder / "design.parquet")
     items = {d["name"]: Item(**{**d, "scale": Scale(**d["scale"]),
                                 "missing_codes": {float(k): v for k, v in d["missing_codes"].items()}})
              for d in said["items"]}
-    strata, clusters = (drawn[name].to_numpy().astype(str) if name in drawn else None
-                        for name in ("stratum", "cluster"))
-    design = Design(drawn["id"].to_numpy().astype(str), drawn["weight"].to_numpy(float), strata, clusters,
-                    said["sample"])
+
+    def column(name: str, kind: type = str) -> Any:
+        return drawn[name].to_numpy().astype(kind) if name in drawn else None
+
+    stages = tuple(Stage(column(f"clusters_{k}"), column(f"strata_{k}"), column(f"fpc_{k}", float))
+                   for k in range(1, said["stages"] + 1))
+    given = said["given"] and GivenReplicates(
+        drawn.filter(regex=r"^replicate_[0-9]+$").to_numpy(float), np.array(said["given"]["scales"]),
+        said["given"]["about"], said["given"]["df"])
+    design = Design(column("id"), column("weight", float), column("stratum"), column("cluster"), said["sample"],
+                    column("fpc", float), stages, said["lonely"], given)
     tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
     return Responses(**tables, questionnaire=items, design=design, weighting=WeightingPlan(said["rake"], said["trim"]),
                      domain=drawn["domain"].to_numpy(bool))

@@ -24,6 +24,7 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
     _check_shares(params, refuse)
     if model is not None:
         _check_columns(params, model, refuse)
+        _check_replicates(params, refuse)
         _check_changes(params, model, refuse)
 
 
@@ -68,22 +69,24 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
     """A column is one thing: a number that is an answer is no category, and an open answer is stored masked only."""
     design, compare = params.design, params.compare
     numbers = [*((item, "an item") for item in dict.fromkeys(model.items)), (design.weights, "the weight"),
-               (design.fpc, "a population size"), (params.cleaning.duration, "the length of the interview"),
+               *((column, "a number of units on the frame") for key, column in design.numbers.items() if "fpc" in key),
+               *((column, "a replicate weight") for column in params.replicates.given),
+               (params.cleaning.duration, "the length of the interview"),
                ("" if params.nps in model.items else params.nps, "the nps question")]
-    labels = [(params.data.id, "data.id"), (design.strata, "design.strata"), (design.clusters, "design.clusters"),
+    labels = [(params.data.id, "data.id"), *((column, f"design.{key}") for key, column in design.labels.items()),
               *((c, f"weighting.rake.{c}") for c in params.weighting.rake),
               *((c, f"cleaning.require.{c}") for c in params.cleaning.require),
               (compare.brand, "compare.brand"), *((c, "compare.segments") for c in compare.segments)]
     number: dict[str, str] = {}
     for column, what in numbers:
         if column and number.setdefault(column, what) != what:
-            refuse("design" if column in {design.weights, design.fpc} else "cleaning.duration",
+            refuse("design" if column in {*design.numbers.values(), *params.replicates.given} else "cleaning.duration",
                    f'column "{clipped(column)}" is {number[column]} already and cannot be {what} too. Correct one.')
     for column, key in labels:
         if column and column in number:
             refuse(key, f'column "{clipped(column)}" is {number[column]}, a number; a column of categories is '
                         "expected. Name another, or add one to the file.")
-    shown = sorted({column for column, key in labels if key not in {"data.id", "design.clusters"}} - {""})
+    shown = sorted({column for column, key in labels if key != "data.id" and not key.endswith("clusters")} - {""})
     named = f", or name one of {', '.join(map(clipped, shown))}." if shown else "."
     for column in params.categories:
         if column not in shown:
@@ -96,6 +99,26 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
     for key, columns in (("compare.segments", compare.segments), ("report.verbatims", params.report.verbatims)):
         for column in dict.fromkeys(c for c in columns if columns.count(c) > 1):
             refuse(key, f'lists "{clipped(column)}" more than once. Keep one.')
+
+
+def _check_replicates(params: StudyParams, refuse: Refuse) -> None:
+    """Replicates that need what the study does not state."""
+    given, weighting, design = params.replicates.method == "given", params.weighting, params.design
+    if given and weighting.model_fields_set:
+        refuse("weighting", "replicate weights given with the data hold their weighting already, and steps of their "
+                            "own would not be replayed. Drop weighting, or replicates.columns.")
+    if given and not design.weights:
+        refuse("replicates.columns", "replicate weights belong to final weights, and design.weights names none. Name "
+                                     "their column.")
+    if given and params.compare.previous:
+        refuse("compare.previous", "the change between two waves needs replicates that both share, and given ones are "
+                                   "not. Drop it, or state strata and clusters and use bootstrap.")
+    if params.replicates.method == "preston" and not design.fpc:
+        refuse("replicates.method", "preston needs the number of sampling units on the frame. Name its column in "
+                                    "design.fpc, or use bootstrap.")
+    if design.stages and params.replicates.method != "preston":
+        refuse("design.stages", f"later stages add nothing under {params.replicates.method}, where the first one holds "
+                                "all of the variance. Use replicates.method preston, or drop stages.")
 
 
 def _check_changes(params: StudyParams, model: Model, refuse: Refuse) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -40,6 +40,28 @@ class Stage:
 
 
 @dataclass(frozen=True, eq=False)
+class GivenReplicates:
+    """Replicate weights that were delivered with the data, weighting already in them.
+
+    Attributes
+    ----------
+    weights
+        (n, R) final weights of each replicate.
+    scales
+        (R,) multipliers of the squared deviations whose sum is the variance.
+    about
+        Deviations from the replicates' *mean* or from the *estimate* of the sample itself.
+    df
+        Degrees of freedom.
+    """
+
+    weights: np.ndarray
+    scales: np.ndarray
+    about: Literal["mean", "estimate"]
+    df: int
+
+
+@dataclass(frozen=True, eq=False)
 class Design:
     """How n respondents were drawn: stratified, clustered, in one stage or several, with unequal chances.
 
@@ -63,6 +85,8 @@ class Design:
         What a stratum with a single unit contributes to variances. *refuse*: nothing is estimated. *remove*:
         nothing. *certainty*: nothing, since the unit was drawn for certain. *adjust*: its deviation from the grand mean
         (Taylor). *average*: the mean of the other strata's (Taylor). *collapse*: it joins its neighbour (replicates).
+    given
+        Replicate weights delivered with the data, or None.
     """
 
     ids: np.ndarray
@@ -73,6 +97,7 @@ class Design:
     fpc: np.ndarray | None = None
     stages: tuple[Stage, ...] = ()
     lonely_psu: LonelyRule = "refuse"
+    given: GivenReplicates | None = None
 
     @cached_property
     def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -120,17 +145,57 @@ class Design:
         """Degrees of freedom of the design: PSUs less strata (Korn & Graubard 1999, section 5.2)."""
         return self.units - self.strata_count
 
+    @cached_property
+    def open_share(self) -> np.ndarray:
+        """(strata,) share of each stratum's units that were not drawn: 1 - n / N, or 1 where N is not known."""
+        if self.fpc is None:
+            return np.ones(self.strata_count)
+        of_stratum = np.zeros(self.strata_count)
+        of_stratum[self.unit_stratum[self.unit]] = self.fpc
+        return np.maximum(0.0, 1 - np.bincount(self.unit_stratum) / of_stratum)
+
     def lonely(self) -> list[str]:
-        """Strata with a single PSU, whose variance the sample cannot tell."""
+        """Strata with a single PSU, whose variance the sample cannot tell; not those whose only unit that one is."""
         counts = np.bincount(self.unit_stratum)
-        return [str(name) for name, count in zip(self._units[2], counts, strict=True) if count < 2]
+        return [str(name) for name, count, share in zip(self._units[2], counts, self.open_share, strict=True)
+                if count < 2 and share > 0]
+
+    def collapsed(self) -> Design:
+        """The design with each lonely stratum joined to the next by name, the last to the one before it.
+
+        Its units keep their order; the frame's counts are added up.
+        """
+        alone = np.isin(self._units[2], self.lonely())
+        if not alone.any() or self.strata_count == 1:
+            return self
+        # a stratum opens a new one unless the one before it, alone so far, waits for company
+        joined, size = np.zeros(self.strata_count, dtype=int), 0
+        for h in range(self.strata_count):
+            joined[h] = joined[h - 1] + (size > 1 or not alone[h - 1] if h else 0)
+            size = size + 1 if h and joined[h] == joined[h - 1] else 1
+        if alone[-1] and size == 1:
+            joined[-1] = joined[-2]
+        stratum, label = self.unit_names
+        digits = len(str(self.units))
+        merged = np.char.zfill(joined.astype(str), digits)[self.unit_stratum]
+        # a label counted within its stratum; now it must count within several
+        clusters = np.char.add(np.char.add(stratum, "\x1f"), label)
+        fpc = None
+        if self.fpc is not None:
+            totals = np.zeros(self.strata_count)
+            totals[self.unit_stratum[self.unit]] = self.fpc
+            fpc = np.bincount(joined, totals)[joined[self.unit_stratum[self.unit]]]
+        return replace(self, strata=merged[self.unit], clusters=clusters[self.unit], fpc=fpc)
 
     def take(self, keep: np.ndarray) -> Design:
         """The design of the rows kept (boolean or integer index)."""
-        return Design(self.ids[keep], self.weights[keep], None if self.strata is None else self.strata[keep],
-                      None if self.clusters is None else self.clusters[keep], self.sample,
-                      None if self.fpc is None else self.fpc[keep], tuple(s.take(keep) for s in self.stages),
-                      self.lonely_psu)
+        def rows(of: np.ndarray | None) -> np.ndarray | None:
+            return None if of is None else of[keep]
+
+        return replace(self, ids=self.ids[keep], weights=self.weights[keep], strata=rows(self.strata),
+                       clusters=rows(self.clusters), fpc=rows(self.fpc),
+                       stages=tuple(stage.take(keep) for stage in self.stages),
+                       given=self.given and replace(self.given, weights=self.given.weights[keep]))
 
 
 def check_weights(weights: np.ndarray, column: str, rows: Sequence[int], where: str) -> None:

@@ -53,6 +53,16 @@ class Adjustment:
     trim: float | None
 
     @cached_property
+    def units(self) -> int:
+        """Number of resampling units."""
+        return int(self.unit.max()) + 1
+
+    @property
+    def calibrated(self) -> bool:
+        """True when anything is done beside the base weights."""
+        return bool(self.margins.members) or self.trim is not None
+
+    @cached_property
     def population(self) -> float:
         """Sum of the base weights, which the final weights keep."""
         return float((self.weight * self.rows).sum())

@@ -81,7 +81,7 @@ def diagram(context: Context, fit: PlsFit) -> View:
     first, second = ([labels[table.loc[k, "source"]] for k in into] + ["", ""])[:2]
     blanks = {"first": first, "second": second, "target": labels[target], "unclear": words.number(unclear.sum(), 0)}
     kind = "title_none" if not into else {0: "title_all", 1: "title_one"}.get(int(unclear.sum()), "title")
-    if len(into) > 1 and not is_ahead(fit.inference.draws["paths"], into[0], into[1]):
+    if len(into) > 1 and not is_ahead(fit.inference.spread("paths"), into[0], into[1]):
         kind = "title_two"
     alt = words("figure.diagram.alt", constructs=words.number(len(labels), 0), paths=words.number(len(table), 0),
                 strongest=words.series(routes[k] for k in strongest[:3]) or words("settings.none"),
@@ -167,7 +167,7 @@ def scores(context: Context, index: Index, median: Inference) -> View:
                      interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
     values = words.series(words("figure.scores.point", name=context.label(r["construct"]), value=words.number(
         r["estimate"], 1), interval=words.interval(r["low"], r["high"], 1)) for _, r in order.iterrows())
-    draws, at = index.scores.draws["score"], [index.fit.model.names.index(name) for name in order["construct"]]
+    draws, at = index.scores.spread("score"), [index.fit.model.names.index(name) for name in order["construct"]]
     clear = len(at) > 2 and is_ahead(draws, at[0], at[1]) and is_ahead(draws, at[-2], at[-1])
     kind = "title" if clear else "title_plain"
     figure = context.figure("scores", order, paint, 50 + 30 * len(order), settings, blanks | {"values": values},
