@@ -21,6 +21,7 @@ import pytest
 from conftest import ROOT, write_study
 
 from tcslib.errors import RunFailed
+from tcslib.inference.replicates import Kind
 from tcslib.report.context import Context
 from tcslib.report.office import write_tables
 from tcslib.report.page.build import PageBuilder, build_page, formula, svg_for_page
@@ -511,8 +512,9 @@ COMPUTED = {
     "reading.{}": ["strong", "moderate", "unclear"], "same_id.{}": literal(CleaningParams.model_fields["same_id"]),
     "settings.allocation.{}": literal(PlanParams.model_fields["allocation"]),
     "settings.alpha.{}": literal(MeasurementParams.model_fields["alpha"]),
-    "settings.htmt.{}": literal(MeasurementParams.model_fields["htmt"]), "settings.interval.{}": ["t", "percentile"],
-    "settings.kind.{}": ["simple", "rao_wu"], "summary.actions_{}": ["1", "2", "3"],
+    "settings.htmt.{}": literal(MeasurementParams.model_fields["htmt"]),
+    "settings.interval.{}": ["t", "percentile", "listed"],
+    "settings.kind.{}": list(get_args(Kind)), "summary.actions_{}": ["1", "2", "3"],
     "summary.certainty.{}": ["high", "fair", "low"], "weight_step.{}": ["base", "raked", "trimmed"],
     "size_step.{}": ["simple", "deff", "fpc", "n", "approach"],
     "settings.scheme.{}": literal(PlsParams.model_fields["scheme"]), "settings.scaling.{}": ["standardised", "raw"],

@@ -67,8 +67,9 @@ def _counts(work: Work, column: str, key: str) -> np.ndarray:
     counts = work.numbers(column).to_numpy()
     if (bad := ~(counts >= 1)).any():
         first = "missing" if np.isnan(counts[bad][0]) else f"{counts[bad][0]:g}"
-        raise InputRefused(f'column "{column}" ({key}) is {first} in {bad.sum()} records ({work.rows(bad)}); the '
-                           "number of units on the frame is expected, 1 or more, no share. Correct it.", work.where)
+        records = f"{bad.sum()} record{'s' * bool(bad.sum() > 1)} ({work.rows(bad)})"
+        raise InputRefused(f'column "{column}" ({key}) is {first} in {records}; the number of units on the frame is '
+                           "expected, 1 or more, no share. Correct it.", work.where)
     return counts
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tcslib.inference.infer import Inference
+from tcslib.inference.replicates import DRAWN
 from tcslib.report.records import Column, Figure, Table
 from tcslib.report.wording import Words
 from tcslib.structure.fit import PlsFit
@@ -149,7 +150,8 @@ class Context:
         if found is not None:
             out.append(self.words("settings.n", n=self.words.number(found.n, 0),
                                   n_eff=self.words.number(found.n_eff, 0)))
-            out.append(self.words(f"settings.interval.{found.interval}", kind=self.words(
+            rule = found.interval if found.replicates.kind in DRAWN else "listed"
+            out.append(self.words(f"settings.interval.{rule}", kind=self.words(
                 f"settings.kind.{found.replicates.kind}"), count=self.words.number(found.replicates.count, 0),
                 seed=found.replicates.seed, df=found.df))
         return self.words.clauses(out)

@@ -30,7 +30,8 @@ def trend(context: Context, found: Trend | None) -> View:
     asked = found.compared(found.target)
     replicates = found.found[-1].replicates
     drawn = (words("settings.trend", base=blanks["base"]), words(f"settings.overlap.{found.overlap}"),
-             words("settings.together", count=words.number(replicates.count, 0), seed=replicates.seed))
+             words("settings.together", count=words.number(replicates.count, 0), seed=replicates.seed),
+             words("settings.corrected") if getattr(replicates, "corrected", False) else "")
     settings = context.settings(None, words("settings.compared", count=words.number(len(asked), 0)), *drawn)
     short = context.settings(None, *drawn)
     own = words.number(found.own, 1)
