@@ -209,7 +209,7 @@ def _one_wave(answers: Responses, replicates: Linked, questions: Sequence[Questi
         known = share.sum(axis=1) > 0
         return {"mean": mean, "score": np.where(known, points @ share.T, np.nan)}
 
-    found = infer(statistic, answers, replicates, items)
+    found = infer(statistic, answers, replicates, items, products=False)
     return Inference({**found.estimate, **{n: o.estimate[n] for n, o in others.items()}},
                      {**found.draws, **{n: o.draws[n] for n, o in others.items()}}, found.n, found.n_eff,
                      replicates.df, "t", replicates)

@@ -125,7 +125,7 @@ def means(moments: Moments, _: Arrays) -> dict[str, np.ndarray]:
 
 
 def infer(statistic: OfMoments, responses: Responses, replicates: Replicates, items: Sequence[str], *,
-          missing: Missing = "pairwise", fitted: Inference | None = None) -> Inference:
+          missing: Missing = "pairwise", fitted: Inference | None = None, products: bool = True) -> Inference:
     """A function of the items' moments (the first kind), in the sample and in every replicate.
 
     Parameters
@@ -136,8 +136,10 @@ def infer(statistic: OfMoments, responses: Responses, replicates: Replicates, it
         Columns of the moments.
     fitted
         An earlier inference under the same replicates, whose arrays the statistic receives replicate by replicate.
+    products
+        False for a statistic of means alone, which is several times faster.
     """
-    source = MomentSource(responses.matrix(items), replicates, responses.domain, missing)
+    source = MomentSource(responses.matrix(items), replicates, responses.domain, missing, products)
     with one_thread(), quiet():
         sample = statistic(source.sample(), _sample_of(fitted))
 

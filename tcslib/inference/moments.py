@@ -7,7 +7,7 @@ replicates are ever held together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -33,7 +33,8 @@ class Moments:
         (b, p) weighted means over the rows that answered.
     cov
         (b, p, p) weighted covariances, ``Σw(x-m)(x-m)'/Σw`` times n/(n-1) with n the rows of the sample (R survey's
-        ``svyvar``); missing answers by the rule the moments were made with. NaN throughout where undefined.
+        ``svyvar``); missing answers by the rule the moments were made with. NaN throughout where undefined, and of no
+        items where only means were asked for.
     """
 
     mean: np.ndarray
@@ -66,9 +67,12 @@ class MomentSource:
     missing
         *pairwise*: each mean and covariance from the rows that answered (both). *mean*: missing answers take the
         replicate's mean of the item. *listwise*: only rows that answered every item.
+    products
+        False leaves the covariances out, and with them most of the work.
     """
 
-    def __init__(self, x: np.ndarray, replicates: Replicates, domain: np.ndarray, missing: Missing = "pairwise"):
+    def __init__(self, x: np.ndarray, replicates: Replicates, domain: np.ndarray, missing: Missing = "pairwise",
+                 products: bool = True):
         steps, weights = replicates.steps, replicates.design.weights
         used = (
             domain & (weights > 0) & (~np.isnan(x).any(axis=1) if missing == "listwise" else ~np.isnan(x).all(axis=1))
@@ -79,12 +83,15 @@ class MomentSource:
         order = np.lexsort((replicates.design.ids[used], steps.group[used]))
         rows = np.flatnonzero(used)[order]
         self.n, self.replicates, self.missing, self.p = len(rows), replicates, missing, x.shape[1]
+        self._paired = products
         self.n_eff = kish(replicates.sample_weights[rows])[1]
         self._group, self._weight, values = steps.group[rows], weights[rows], x[rows]
         self._holes = np.flatnonzero(np.isnan(values).any(axis=0))
         final = replicates.sample_weights[rows]
         self._centre, self._scale = _centre_and_scale(values, final)
         self._z = (values - self._centre) / self._scale
+        if not products:
+            return
         seen = ~np.isnan(values)
         pairs = (seen.T.astype(float) @ seen.astype(float))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -99,14 +106,17 @@ class MomentSource:
     def columns(self) -> int:
         """Sums kept per group: weight, means, products, and what missing answers need."""
         p, q = self.p, len(self._holes)
+        if not self._paired:
+            return 1 + p + q
         return 1 + p + p * (p + 1) // 2 + (q + p * q + q * (q + 1) // 2 if q else 0)
 
     def _products(self, rows: slice) -> np.ndarray:
         """(rows, columns) products of a stretch of rows, times the base weight."""
-        z = self._z[rows]
-        i, j = self._upper
+        z, (i, j) = self._z[rows], self._upper
         parts = [np.ones((len(z), 1))]
-        if len(self._holes):
+        if not self._paired:
+            parts += [np.nan_to_num(z), ~np.isnan(z[:, self._holes])]
+        elif len(self._holes):
             seen = (~np.isnan(z[:, self._holes])).astype(float)
             z = np.nan_to_num(z)
             a, b = np.triu_indices(len(self._holes))
@@ -116,7 +126,7 @@ class MomentSource:
             parts += [z, z[:, i] * z[:, j]]
         return np.hstack(parts) * self._weight[rows, None]
 
-    def _tiles(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _tiles(self) -> Iterator[tuple[np.ndarray | slice, np.ndarray]]:
         """Groups with rows, and the (groups, columns) sums of their rows, a tile at a time."""
         present, start = np.unique(self._group, return_index=True)
         ends = np.append(start[1:], len(self._group))
@@ -129,7 +139,9 @@ class MomentSource:
                 b = min(a + stretch, hi)
                 inside, at = np.unique(np.searchsorted(present[groups], self._group[a:b]), return_index=True)
                 sums[inside] += np.add.reduceat(self._products(slice(a, b)), at, axis=0)
-            yield present[groups], sums
+            some = present[groups]
+            gapless = some[-1] - some[0] + 1 == len(some)          # a slice spares a copy of the factors
+            yield slice(some[0], some[-1] + 1) if gapless else some, sums
 
     def budget(self, results: float = 0) -> int:
         """Chunks of replicates whose moments fit into the memory setting at a time, beside so many bytes of results."""
@@ -139,15 +151,19 @@ class MomentSource:
         return min(MOST_CHUNKS, max(1, int(room / per_replicate) // CHUNK))
 
     @cached_property
-    def _kept(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
+    def _kept(self) -> list[tuple[np.ndarray | slice, np.ndarray]] | None:
         """The tiles, when they are small beside the memory setting; else they are formed anew for each block."""
         groups = len(np.unique(self._group))
         return list(self._tiles()) if 8 * groups * self.columns < self.replicates.memory_mb * 1e6 / 4 else None
 
-    def _sums(self, factors: list[np.ndarray]) -> np.ndarray:
-        out = [np.zeros((len(f), self.columns)) for f in factors]
-        for groups, sums in self._kept or self._tiles():
-            for into, f in zip(out, factors, strict=True):
+    def _sums(self, factors: Iterable[np.ndarray]) -> np.ndarray:
+        """(b, columns) sums under these factors, which are formed one by one where the tiles are kept."""
+        if self._kept is not None:
+            return np.vstack([sum((f[:, groups] @ sums for groups, sums in self._kept), np.zeros(1)) for f in factors])
+        given = list(factors)
+        out = [np.zeros((len(f), self.columns)) for f in given]
+        for groups, sums in self._tiles():
+            for into, f in zip(out, given, strict=True):
                 into += f[:, groups] @ sums
         return np.vstack(out)
 
@@ -157,13 +173,17 @@ class MomentSource:
 
     def block(self, chunks: range) -> Moments:
         """Moments of the replicates in these chunks."""
-        return self._moments(self._sums([self.replicates.factors(c) for c in chunks]))
+        return self._moments(self._sums(self.replicates.factors(c) for c in chunks))
 
     def _moments(self, sums: np.ndarray) -> Moments:
         p, q = self.p, len(self._holes)
         i, j = self._upper
         with np.errstate(divide="ignore", invalid="ignore"):
             total = np.where(sums[:, 0] > 0, sums[:, 0], np.nan)
+            if not self._paired:
+                weight = np.repeat(total[:, None], p, axis=1)
+                weight[:, self._holes] = np.where(sums[:, 1 + p:] > 0, sums[:, 1 + p:], np.nan)
+                return Moments(sums[:, 1:1 + p] / weight * self._scale + self._centre, np.empty((len(sums), 0, 0)))
             s, packed = sums[:, 1:1 + p], sums[:, 1 + p:1 + p + len(i)]
             products = np.empty((len(sums), p, p))
             products[:, i, j] = packed

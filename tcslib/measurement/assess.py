@@ -53,7 +53,7 @@ class Measurement:
 
 def measure(responses: Responses, model: Model, replicates: Replicates, outer: Inference, *, standardised: bool = True,
             alpha_kind: AlphaKind = "standardised", htmt_kind: HtmtKind = "absolute",
-            missing: Missing = "pairwise") -> Measurement:
+            missing: Missing = "pairwise", estimated: bool = True) -> Measurement:
     """Reliability and validity of a model's constructs.
 
     Parameters
@@ -62,6 +62,8 @@ def measure(responses: Responses, model: Model, replicates: Replicates, outer: I
         The fitted outer model under the same replicates: ``weights`` and ``loadings`` (p,) with their draws.
     standardised
         Whether the outer weights belong to standardised items.
+    estimated
+        Whether they were estimated; rho_A is not defined for weights that were not.
     """
     reflective = [c.mode == "A" for c in model.constructs]
 
@@ -73,7 +75,7 @@ def measure(responses: Responses, model: Model, replicates: Replicates, outer: I
         for block, is_a in zip(model.blocks, reflective, strict=True):
             inside = (slice(None), block[:, None], block)
             out["alpha"].append(alpha(cov[inside], alpha_kind) if is_a else nothing)
-            out["rho_a"].append(rho_a(cor[inside], weights[:, block]) if is_a else nothing)
+            out["rho_a"].append(rho_a(cor[inside], weights[:, block]) if is_a and estimated else nothing)
             out["rho_c"].append(rho_c(fitted["loadings"][:, block]) if is_a else nothing)
             out["ave"].append(ave(fitted["loadings"][:, block]) if is_a else nothing)
         stacked = {name: np.stack(values, axis=1) for name, values in out.items()}

@@ -158,7 +158,10 @@ class Context:
 
     def estimation(self, fit: PlsFit) -> str:
         """How the path model was estimated."""
+        missing = self.words(f"settings.missing.{fit.missing}")
+        if fit.settings.outer == "equal":
+            return self.words("settings.equal", missing=missing)
         items = "standardised" if fit.settings.standardised else "raw"
         return self.words("settings.pls", scheme=self.words(f"settings.scheme.{fit.settings.scheme}"),
                           items=self.words(f"settings.scaling.{items}"), tolerance=f"{fit.settings.tolerance:g}",
-                          missing=self.words(f"settings.missing.{fit.missing}"))
+                          missing=missing)

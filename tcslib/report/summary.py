@@ -34,7 +34,7 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     top = _nice(max([a["high"] or a["gain"] for a in actions], default=1.0))
     return {
         "headline": headline or words("summary.headline", target=target, score=words.number(index["score"], 1),
-                                      lead=_lead(context, actions)),
+                                      lead=_lead(context, actions, results)),
         "score": words.number(index["score"], 1), "ci_name": context.ci(),
         "interval": words.interval(index["low"], index["high"], 1),
         "seen": since or _next_change(context, index),
@@ -69,9 +69,14 @@ def _next_change(context: Context, index: Mapping[str, Any]) -> str:
     return context.words("summary.seen", points=context.words.number(seen, 1))
 
 
-def _lead(context: Context, actions: Sequence[Mapping[str, Any]]) -> str:
+def _lead(context: Context, actions: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> str:
     """Where most is to be gained; two names where the replicates do not tell which of them comes first."""
-    words = context.words
+    words, ends = context.words, (context.study.model.target, context.study.model.loyalty)
+    rest = [row for row in results.get("scores", []) if row["construct"] not in ends]
+    if not actions and not results.get("paths") and rest:
+        lowest = min(rest, key=lambda row: row["estimate"])
+        return words("summary.lead_lowest", name=context.label(lowest["construct"]),
+                     score=words.number(lowest["estimate"], 1))
     if not actions:
         return words("summary.lead_none")
     if len(actions) > 1 and actions[0]["certainty"] < FAIR:

@@ -21,7 +21,8 @@ class PlsFit:
     """A PLS path model estimated on weighted answers, with replicates of everything it estimates.
 
     ``inference`` holds, by name: ``weights``, ``loadings``, ``mean``, ``sd`` (p,), ``correlations``, ``total``
-    (k, k), ``paths``, ``f2`` (paths,), ``r2`` (k,), ``iterations``.
+    (k, k), ``paths``, ``f2`` (paths,), ``r2`` (k,), ``iterations``. Where the outer weights are equal and the answers
+    too few for paths, ``too_few`` says how many there are and how many it takes, and nothing is held of paths.
     """
 
     model: Model
@@ -30,6 +31,7 @@ class PlsFit:
     responses: Responses
     replicates: Replicates
     inference: Inference
+    too_few: tuple[int, int] | None = None
 
     def paths(self) -> pd.DataFrame:
         """source, target, estimate, se, low, high …, f2: standardised path coefficients."""
@@ -79,8 +81,11 @@ def pls(responses: Responses, model: Model, settings: PlsSettings | None = None,
     """
     settings = settings or PlsSettings()
     replicates = replicates or replicate(responses)
-    solver = PlsSolver(model, settings)
-    check_items(responses, model)
+    equal = settings.outer == "equal"
+    widths = np.array([responses.questionnaire[item].scale.width for item in model.items])
+    solver = PlsSolver(model, settings, 1 / widths if equal else None)
+    n, least = check_items(responses, model, few=equal)
+    with_paths = n >= least
     if missing == "mean":
         check_never_asked(responses, model)
 
@@ -88,17 +93,17 @@ def pls(responses: Responses, model: Model, settings: PlsSettings | None = None,
         solution = solver.solve(moments.cov)
         return {"weights": solution.weights, "loadings": solution.loadings, "mean": moments.mean, "sd": moments.sd,
                 "correlations": solution.correlations, "iterations": solution.iterations.astype(float),
-                **structural(model, solution.correlations)}
+                **(structural(model, solution.correlations) if with_paths else {})}
 
     inference = infer(statistic, responses, replicates, model.items, missing=missing)
     if inference.estimate["iterations"] == -1:
         raise NotEstimable(f"the weights did not settle within {settings.max_iterations} rounds at "
                            f"{settings.tolerance:g}. Raise pls.max_iterations, or look for constructs whose items "
                            "hardly correlate.", "PLS")
-    if not np.isfinite(inference.estimate["paths"]).all():
+    if with_paths and not np.isfinite(inference.estimate["paths"]).all():
         raise NotEstimable("two predecessors of a construct carry the same information, so their paths cannot be told "
                            "apart. Merge them.", "PLS")
-    return PlsFit(model, settings, missing, responses, replicates, inference)
+    return PlsFit(model, settings, missing, responses, replicates, inference, None if with_paths else (n, least))
 
 
 def check_never_asked(responses: Responses, model: Model) -> None:
@@ -110,8 +115,13 @@ def check_never_asked(responses: Responses, model: Model) -> None:
                            f"({', '.join(found[:5])}). Use pairwise.", "pls.missing")
 
 
-def check_items(responses: Responses, model: Model) -> None:
-    """Refuse a model whose items cannot carry it: no answers, no variance, fewer rows than max(30, 10 × block)."""
+def check_items(responses: Responses, model: Model, few: bool = False) -> tuple[int, int]:
+    """Refuse a model whose items cannot carry it: no answers, no variance and, unless ``few`` may be, too few rows.
+
+    Returns
+    -------
+    Rows there are, and rows that paths need: max(30, 10 × the largest block).
+    """
     x = responses.matrix(model.items)[responses.domain & (responses.design.weights > 0)]
     for position, item in enumerate(model.items):
         seen = x[:, position][~np.isnan(x[:, position])]
@@ -121,10 +131,11 @@ def check_items(responses: Responses, model: Model) -> None:
             raise InputRefused(f'item "{item}" has the same answer ({seen[0]:g}) in every interview, so it cannot '
                                "measure anything. Drop it from the model.", "model.constructs")
     least = max(30, 10 * max(len(block) for block in model.blocks))
-    if len(x) < least:
+    if len(x) < least and not few:
         raise InputRefused(
             f"{len(x)} respondents are left; a PLS model with blocks of up to "
-            f"{max(len(b) for b in model.blocks)} items needs at least {least}. Collect more answers, or "
-            "report item means only.",
+            f"{max(len(b) for b in model.blocks)} items needs at least {least}. Collect more answers, or set "
+            "pls.outer: equal, which publishes the index as a mean of the questions, without a path model.",
             "model",
         )
+    return len(x), least

@@ -25,12 +25,19 @@ class PlsSettings:
 
     ``tolerance`` stops the loop when the outer weights' absolute changes sum to less. Signs: a construct whose
     loadings are negative in the majority is turned round (by the sum of loadings when as many are positive).
+    ``outer`` *equal* estimates no outer weights: each construct is the mean of its items on their 0–100 scales.
     """
 
     scheme: Scheme = "path"
     standardised: bool = True
     tolerance: float = 1e-7
     max_iterations: int = 300
+    outer: Literal["estimated", "equal"] = "estimated"
+
+    def __post_init__(self) -> None:
+        """Equal weights are weights of the items in their own units."""
+        if self.outer == "equal":
+            object.__setattr__(self, "standardised", False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +90,10 @@ def solve_spd(a: np.ndarray, rhs: np.ndarray) -> np.ndarray:
 
 
 class PlsSolver:
-    """The loop for one model and one set of settings."""
+    """The loop for one model and one set of settings; or, with ``fixed`` (p,) outer weights, what follows from them."""
 
-    def __init__(self, model: Model, settings: PlsSettings) -> None:
-        self.model, self.settings = model, settings
+    def __init__(self, model: Model, settings: PlsSettings, fixed: np.ndarray | None = None) -> None:
+        self.model, self.settings, self.fixed = model, settings, fixed
         self.before = [np.flatnonzero(column) for column in model.inner.T]          # predecessors of each construct
 
     @cached_property
@@ -103,6 +110,9 @@ class PlsSolver:
         with np.errstate(divide="ignore", invalid="ignore"):
             s = cov / (sd[:, :, None] * sd[:, None, :]) if self.settings.standardised else cov.copy()
         sound = np.isfinite(s).all(axis=(1, 2))
+        if self.fixed is not None:
+            given = self._unit_variance(s, np.broadcast_to(self.fixed, sd.shape))
+            return self._finish(s, sd, given, np.where(sound & np.isfinite(given).all(axis=1), 0, -2))
         weights, iterations = np.full(sd.shape, np.nan), np.where(sound, -1, -2)
         open_rows, work = np.flatnonzero(sound), s[sound]
         inverses = self._block_inverses(work)

@@ -59,6 +59,8 @@ class ModelParams(Section):
 class PlsParams(Section):
     """Settings of the PLS estimation; every replicate reuses them whole."""
 
+    outer: Literal["estimated", "equal"] = Field(
+        "estimated", description="equal: no PLS; each construct is the mean of its questions on 0-100")
     scheme: Literal["path", "factorial", "centroid"] = "path"
     standardised: bool = Field(True, description="items to unit variance before estimation")
     missing: Literal["pairwise", "mean", "listwise"] = "pairwise"

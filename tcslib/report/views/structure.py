@@ -26,7 +26,11 @@ def _reading(row: pd.Series) -> str:
 
 
 def paths(context: Context, fit: PlsFit) -> View:
-    """Path coefficients, drawn and listed."""
+    """Path coefficients, drawn and listed; or why there are none."""
+    if fit.too_few is not None:
+        n, least = (context.words.number(v, 0) for v in fit.too_few)
+        return View([Finding(context.words("structure.too_few", n=n, least=least, largest=context.words.number(
+            max(len(b) for b in fit.model.blocks), 0)), "answer")])
     words, table = context.words, fit.paths()
     table["reading"] = [_reading(row) for _, row in table.iterrows()]
     names = [f"{context.label(s)} → {context.label(t)}" for s, t in zip(table["source"], table["target"], strict=True)]
@@ -94,6 +98,8 @@ def diagram(context: Context, fit: PlsFit) -> View:
 
 def explained(context: Context, fit: PlsFit) -> View:
     """Share of variance explained, and total effects on the target."""
+    if fit.too_few is not None:
+        return View([])
     words, table = context.words, fit.r2()
     columns = [context.constructs(table["construct"]), *context.columns(table, "coef", r2="estimate"),
                context.interval_column(table)]
@@ -129,8 +135,14 @@ def index_score(context: Context, index: Index) -> View:
                *context.columns(parts, "coef", "score")]
     sum_text = " + ".join(f"{s:.4f} × {v:.2f}" for s, v in zip(parts["share"], parts["score"], strict=True))
     blanks = {"target": context.label(target), "sum": sum_text, **said}
-    return View([Finding(words("structure.index", **blanks)), context.table(
+    said_as = words("structure.index_equal" if equally(index.fit) else "structure.index", **blanks)
+    return View([Finding(said_as), context.table(
         "formula", parts, columns, words("settings.formula", **blanks), blanks)], {"index": numbers})
+
+
+def equally(fit: PlsFit) -> bool:
+    """Whether the questions of a construct weigh the same by definition, so that nothing is estimated of weights."""
+    return fit.settings.outer == "equal"
 
 
 def scores(context: Context, index: Index, median: Inference) -> View:
@@ -141,8 +153,10 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     target = index.fit.model.target
     order = table.sort_values("estimate", ascending=False, ignore_index=True)
     columns = [context.constructs(table["construct"]), *context.columns(table, "score", score="estimate"),
-               context.interval_column(table, 1), *context.columns(table, "coef", "se", "se_fixed")]
-    settings = context.settings(index.scores, context.estimation(index.fit), words("settings.two_se"))
+               context.interval_column(table, 1), *context.columns(table, "coef", "se"),
+               *([] if equally(index.fit) else context.columns(table, "coef", "se_fixed"))]
+    settings = context.settings(index.scores, context.estimation(index.fit),
+                                "" if equally(index.fit) else words("settings.two_se"))
 
     def paint(axes: Any, narrow: bool) -> None:
         y = np.arange(len(order))
@@ -163,7 +177,8 @@ def scores(context: Context, index: Index, median: Inference) -> View:
               "worst": context.label(worst["construct"]), "worst_score": words.number(worst["estimate"], 1),
               "ci": context.ci()}
     middle = median.table("median").iloc[0]
-    sentence = words("structure.median", target=context.label(target), median=words.number(middle["estimate"], 1),
+    sentence = words("structure.median_equal" if equally(index.fit) else "structure.median",
+                     target=context.label(target), median=words.number(middle["estimate"], 1),
                      interval=words.interval(middle["low"], middle["high"], 1), ci=context.ci())
     values = words.series(words("figure.scores.point", name=context.label(r["construct"]), value=words.number(
         r["estimate"], 1), interval=words.interval(r["low"], r["high"], 1)) for _, r in order.iterrows())
@@ -178,8 +193,10 @@ def scores(context: Context, index: Index, median: Inference) -> View:
                  "scores": table[["construct", "estimate", "se", "se_fixed", "low", "high"]].to_dict("records")})
 
 
-def priorities(context: Context, found: PriorityMap) -> View:
+def priorities(context: Context, found: PriorityMap | None) -> View:
     """Where effort would bring most: the map, the first actions, the numbers behind them."""
+    if found is None:
+        return View([Finding(context.words("structure.no_map"))], {"priorities": []})
     words, table = context.words, found.table()
     if not len(table):
         return View([Finding(words("structure.no_drivers", target=context.label(found.target)))], {"priorities": []})
