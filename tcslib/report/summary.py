@@ -73,7 +73,7 @@ def _lead(context: Context, actions: Sequence[Mapping[str, Any]], results: Mappi
     """Where most is to be gained; two names where the replicates do not tell which of them comes first."""
     words, ends = context.words, (context.study.model.target, context.study.model.loyalty)
     rest = [row for row in results.get("scores", []) if row["construct"] not in ends]
-    if not actions and not results.get("paths") and rest:
+    if not actions and rest and context.study.params.pls.outer == "equal":
         lowest = min(rest, key=lambda row: row["estimate"])
         return words("summary.lead_lowest", name=context.label(lowest["construct"]),
                      score=words.number(lowest["estimate"], 1))
