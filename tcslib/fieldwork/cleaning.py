@@ -232,6 +232,7 @@ def _responses(work: Work, items: list[str], flags: pd.DataFrame) -> Responses:
     design = design_of(work)
     domain = _domain(work, design.weights)
     columns = list(dict.fromkeys(filter(None, [*params.weighting.rake, *params.compare.segments, params.compare.brand,
+                                               *(rule.column for rule in params.policy),
                                                params.design.strata])))
     verbatims = {name: _masked(work, name).to_numpy() for name in params.report.verbatims}
     ledger = pd.DataFrame(work.ledger, columns=["rule", "detail", "rows", "cells", "left"])

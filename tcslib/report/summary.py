@@ -94,6 +94,9 @@ def _also(context: Context, results: Mapping[str, Any]) -> list[str]:
                       "difference": words.number(row["difference"], 1, True),
                       "interval": words.interval(low, high, 1, True)}
             out.append(words("summary.rival_clear" if clear else "summary.rival_unclear", **blanks))
+    if policy := results.get("policy"):
+        out.append(words("summary.policy", score=words.number(policy["score"], 1),
+                         interval=words.interval(policy["low"], policy["high"], 1)))
     if nps := results.get("nps"):
         out.append(words("summary.nps", score=words.number(nps["score"], 0, True),
                          interval=words.interval(nps["low"], nps["high"], 0, True)))

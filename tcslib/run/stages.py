@@ -31,6 +31,7 @@ _VIEWS = {view: module for module, views in {
     "measurement": "items reliability loadings cross_check",
     "structure": "paths explained index_score scores priorities",
     "loyalty": "loyalty_score recommendation curve", "groups": "segments brands", "trend": "trend",
+    "policy": "policy",
 }.items() for view in views.split()}
 
 

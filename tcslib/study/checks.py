@@ -25,6 +25,7 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
     if model is not None:
         _check_columns(params, model, refuse)
         _check_replicates(params, refuse)
+        _check_policy(params, model, refuse)
         _check_changes(params, model, refuse)
 
 
@@ -75,6 +76,7 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
                ("" if params.nps in model.items else params.nps, "the nps question")]
     labels = [(params.data.id, "data.id"), *((column, f"design.{key}") for key, column in design.labels.items()),
               *((c, f"weighting.rake.{c}") for c in params.weighting.rake),
+              *((rule.column, f"policy.{k}") for k, rule in enumerate(params.policy, 1)),
               *((c, f"cleaning.require.{c}") for c in params.cleaning.require),
               (compare.brand, "compare.brand"), *((c, "compare.segments") for c in compare.segments)]
     number: dict[str, str] = {}
@@ -119,6 +121,20 @@ def _check_replicates(params: StudyParams, refuse: Refuse) -> None:
     if design.stages and params.replicates.method != "preston":
         refuse("design.stages", f"later stages add nothing under {params.replicates.method}, where the first one holds "
                                 "all of the variance. Use replicates.method preston, or drop stages.")
+
+
+def _check_policy(params: StudyParams, model: Model, refuse: Refuse) -> None:
+    """Policy weights of constructs there are, one rule for a column."""
+    columns = [rule.column for rule in params.policy]
+    for k, rule in enumerate(params.policy, 1):
+        if columns.index(rule.column) < k - 1:
+            refuse(f"policy.{k}", f'column "{clipped(rule.column)}" has a rule already. Join the two.')
+        if not rule.weights and not rule.aspects:
+            refuse(f"policy.{k}", "gives no weights. State weights by category, or drop the rule.")
+        for aspect in rule.aspects:
+            if aspect not in model.names:
+                refuse(f"policy.{k}.aspects.{aspect}", f'"{clipped(aspect)}" is not a construct. '
+                       + meant(aspect, model.names, f"There are {', '.join(map(clipped, model.names))}."))
 
 
 def _check_changes(params: StudyParams, model: Model, refuse: Refuse) -> None:

@@ -14,6 +14,7 @@ from tcslib.study.sections.base import Section
 from tcslib.study.sections.design import DesignParams, ReplicateParams
 from tcslib.study.sections.field import FieldParams
 from tcslib.study.sections.planning import PlanParams
+from tcslib.study.sections.policy import PolicyRule
 from tcslib.study.sections.weighting import WeightingParams
 from tcslib.study.values import TAG, Codes, Columns, Edges, Name, OneOrMore, Period, ScaleText, Share, Slug, Words
 
@@ -167,6 +168,7 @@ class StudyParams(Section):
     data: DataParams
     design: DesignParams = DesignParams()
     weighting: WeightingParams = WeightingParams()
+    policy: list[PolicyRule] = Field([], description="whose voice counts how much; scores stand with and without it")
     cleaning: CleaningParams = CleaningParams()
     pls: PlsParams = PlsParams()
     measurement: MeasurementParams = MeasurementParams()
