@@ -58,37 +58,36 @@ def cases(raw: RawAnswers, study: Study) -> Cases:
         For outcomes that mean nothing known, fewer interviews than the file of answers holds, files and columns that
         are not there.
     """
-    field, ids = study.params.fieldwork, _ids(raw, study)
-    own = raw.frame.set_axis(ids, axis=0)[~ids.duplicated()]
-    attempts = _attempts(own, study) if field.attempts else pd.Series(dtype=float)
-    drawn = _drawn(study, [*field.frame, *field.outcome.by]) if field.drawn else None
-    modes, known = pd.DataFrame(), None
+    field, more = study.params.fieldwork, [*study.params.fieldwork.frame, *study.params.fieldwork.outcome.by]
+    own = _own(raw, study)
+    known = pd.DataFrame({"outcome": [], "count": [], "weight": []})
+    modes, attempts = pd.DataFrame(), _attempts(own, study)
+    drawn = _drawn(study, more) if field.drawn else None
     if field.outcome.column:
-        labels = raw.value_labels.get(field.outcome.column, {})
-        outcome = _known(own[field.outcome.column], field.outcome.codes, labels,
-                         f'{study.params.data.file}: column "{field.outcome.column}"')
-        known = own.assign(outcome=outcome, count=1.0, weight=_weights(own, study))
-        own = known[outcome.isin(INTERVIEWS)]
+        known = own.assign(count=1.0, weight=_weights(own, study))
+        own = own[own["outcome"].isin(INTERVIEWS)]
     elif field.contacts:
-        known, attempts, modes = _from_log(study, [*field.frame, *field.outcome.by] if drawn is None else [])
+        known, attempts, modes = _from_log(study, more if drawn is None else [])
+        _check_listed(own, known, field.contacts.file)
         if drawn is not None:          # nobody knows anything of a case that was not tried
             known = drawn.join(known[["outcome"]]).fillna({"outcome": "unknown_household"})
         known = known.assign(count=1.0, weight=np.nan)
     elif field.outcome.counts:
         rows = [(disposition_of(name, field.outcome.codes), float(n)) for name, n in field.outcome.counts.items()]
         known = pd.DataFrame(rows, columns=["outcome", "count"]).assign(weight=np.nan)
-    listed_cases = known if drawn is None else drawn
-    if known is None:
-        known = pd.DataFrame({"outcome": [], "count": [], "weight": []})
+    if field.drawn and drawn is not None:
+        _check_listed(own, drawn, field.drawn.file)
     _check_interviews(known, len(own), study)
-    if listed_cases is None or not field.frame:
+    if not field.frame:
         return Cases(known, len(own), modes=modes, attempts=attempts)
-    responded = (listed_cases.index.isin(own.index) if drawn is not None and not field.contacts
-                 else known["outcome"].isin(INTERVIEWS).to_numpy())
-    weights = known["weight"].to_numpy(float) if drawn is None else np.full(len(drawn), np.nan)
-    usable = np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0
-    return Cases(known, len(own), listed_cases[field.frame].astype(str), np.asarray(responded, dtype=bool),
-                 weights if usable else np.ones(len(weights)), modes, attempts)
+    if drawn is None or field.contacts:
+        rows_of, responded = known, known["outcome"].isin(INTERVIEWS).to_numpy(bool)
+    else:
+        rows_of, responded = drawn.assign(weight=np.nan), drawn.index.isin(own.index)
+    weights = rows_of["weight"].to_numpy(float)
+    sound = np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0
+    return Cases(known, len(own), rows_of[list(dict.fromkeys(field.frame))].astype(str), responded,
+                 weights if sound else np.ones(len(weights)), modes, attempts)
 
 
 def shown_by(cases: Cases, study: Study) -> list[str]:
@@ -104,12 +103,9 @@ def quotas(raw: RawAnswers, study: Study, plan: Mapping[str, Any]) -> tuple[dict
     Stated as ``fieldwork.quota``; for a quota sample else the plan's allocation to strata, of the client's customers.
     """
     params, field = study.params, study.params.fieldwork
-    targets = {column: dict(plan) for column, plan in field.quota.items()}
-    ids = _ids(raw, study)
-    own = raw.frame[~ids.duplicated()]
-    if field.outcome.column:
-        means = _known(own[field.outcome.column], field.outcome.codes, raw.value_labels.get(field.outcome.column, {}), "")
-        own = own[means.isin(INTERVIEWS)]
+    targets = {column: dict(planned) for column, planned in field.quota.items()}
+    own = _own(raw, study)
+    own = own[own["outcome"].isin(INTERVIEWS)] if field.outcome.column else own
     allocation = {row["stratum"]: int(row["n"]) for row in plan.get("allocation", [])}
     if not targets and params.sample == "quota" and params.design.strata and allocation:
         targets = {params.design.strata: allocation}
@@ -122,15 +118,19 @@ def interview_days(raw: RawAnswers, study: Study) -> pd.Series:
     column = study.params.fieldwork.date
     if not column:
         return pd.Series(dtype="datetime64[ns]")
-    ids = _ids(raw, study)
-    days = raw.frame[column].set_axis(ids)[~ids.duplicated()]
+    days = _own(raw, study)[column]
     return _days(days[days != ""], f'{study.params.data.file}: column "{column}"')
 
 
-def _ids(raw: RawAnswers, study: Study) -> pd.Index:
-    """Ids as cleaning makes them."""
-    column = study.params.data.id
-    return pd.Index(raw.frame[column].str.strip() if column else [f"row{line:07d}" for line in raw.lines], dtype="str")
+def _own(raw: RawAnswers, study: Study) -> pd.DataFrame:
+    """The file's records by id as cleaning makes them, the first of each, with ``outcome`` where a column tells it."""
+    column, said = study.params.data.id, study.params.fieldwork.outcome
+    ids = pd.Index(raw.frame[column].str.strip() if column else [f"row{line:07d}" for line in raw.lines], dtype="str")
+    own = raw.frame.set_axis(ids, axis=0)[~ids.duplicated()]
+    if not said.column:
+        return own
+    return own.assign(outcome=_known(own[said.column], said.codes, raw.value_labels.get(said.column, {}),
+                                     f'{study.params.data.file}: column "{said.column}"'))
 
 
 def _days(texts: pd.Series, where: str) -> pd.Series:
@@ -146,6 +146,8 @@ def _days(texts: pd.Series, where: str) -> pd.Series:
 
 def _attempts(own: pd.DataFrame, study: Study) -> pd.Series:
     column = study.params.fieldwork.attempts
+    if not column:
+        return pd.Series(dtype=float)
     numbers = pd.to_numeric(own[column].replace("", np.nan), errors="coerce")
     if (bad := (numbers.isna() & (own[column] != "")) | (numbers < 1)).any():
         raise InputRefused(f"{int(bad.sum())} cells are no number of attempts "
@@ -179,7 +181,8 @@ def _table(study: Study, file: str, key: str, columns: Mapping[str, str]) -> tup
     except OSError as error:
         raise unopened(source, error) from None
     if lacking := [f'"{name}" ({of})' for name, of in columns.items() if name not in table.names]:
-        raise source.refused(f"column {listed(lacking)} is missing. The file has {listed([n for n in table.names if n])}.")
+        raise source.refused(f"column {listed(lacking)} is missing. The file has "
+                             f"{listed([name for name in table.names if name])}.")
     if not len(table.lines):
         raise source.refused(f"holds no row. Check fieldwork.{key}.file.")
     found = {}
@@ -222,6 +225,13 @@ def _from_log(study: Study, more: list[str]) -> tuple[pd.DataFrame, pd.Series, p
         modes = pd.DataFrame({"attempts": log.groupby(part.mode).size(),
                               "interviews": last[made].groupby(part.mode).size()}).fillna(0).rename_axis("mode")
     return out, log.groupby(part.id).size().astype(float), modes.reset_index()
+
+
+def _check_listed(own: pd.DataFrame, cases: pd.DataFrame, file: str) -> None:
+    """Who answered must have been drawn."""
+    if len(strangers := own.index.difference(cases.index)):
+        raise InputRefused(f"lacks {len(strangers):,} of the {len(own):,} respondents "
+                           f"({listed([quoted(i) for i in strangers], 3)}). Correct the ids, or add them.", file)
 
 
 def _check_interviews(known: pd.DataFrame, records: int, study: Study) -> None:

@@ -1,7 +1,7 @@
 """What became of those who were drawn, as rates: AAPOR's outcome rates, and the participation rate of panels.
 
 The American Association for Public Opinion Research, Standard Definitions: Final Dispositions of Case Codes and
-Outcome Rates for Surveys (10th edition, 2023); the formulas are those of every edition since 2000.
+Outcome Rates for Surveys (9th edition, 2016); one share e for all that is unknown.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def per_period(days: pd.Series) -> pd.DataFrame:
         return pd.DataFrame({"start": [], "interviews": [], "total": []})
     weekly = (days.max() - days.min()).days > 21
     starts = days.dt.normalize()
-    starts = starts - pd.to_timedelta(starts.dt.weekday, unit="D") if weekly else starts
+    starts = starts - pd.to_timedelta(starts.dt.day_of_week, unit="D") if weekly else starts
     every = pd.date_range(starts.min(), starts.max(), freq="7D" if weekly else "D")
     made = starts.value_counts().reindex(every, fill_value=0)
     return pd.DataFrame({"start": every, "interviews": made.to_numpy(), "total": made.cumsum().to_numpy()})
@@ -106,7 +106,8 @@ def early_late(scores: pd.Series, order: pd.Series) -> EarlyLate | None:
     both = pd.DataFrame({"score": scores, "order": order.reindex(scores.index)}).dropna()
     if len(both) < 6:
         return None
-    first, last = both["order"].quantile([1 / 3, 2 / 3], interpolation="nearest")
+    ordered, third = both["order"].sort_values(), len(both) // 3
+    first, last = ordered.iloc[third - 1], ordered.iloc[-third]
     parts = [both.loc[both["order"] <= first, "score"].to_numpy(float),
              both.loc[both["order"] >= last, "score"].to_numpy(float)]
     if first >= last or min(map(len, parts)) < 2 or not max(part.std() for part in parts) > 0:

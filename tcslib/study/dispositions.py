@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-# each with its code and its letters in AAPOR, Standard Definitions (10th edition, 2023), in the order of the codes
+# each with its code and its letters in AAPOR, Standard Definitions (9th edition, 2016), in the order of the codes;
+# what the 10th edition tells apart as UR (3.2) stays with UO, which changes no rate as long as there is one e
 DISPOSITIONS: Mapping[str, tuple[str, str]] = {
     "complete": ("1.1", "I"), "partial": ("1.2", "P"), "refusal": ("2.1", "R"), "non_contact": ("2.2", "NC"),
     "other": ("2.3", "O"), "unknown_household": ("3.1", "UH"), "unknown_other": ("3.2", "UO"),
@@ -21,9 +22,9 @@ _WORDS: Mapping[str, str] = {
     "refusal": "refused break_off breakoff refusal_and_break_off soft_refusal hard_refusal r 拒访 拒绝 中途拒访 中断",
     "non_contact": "noncontact no_contact not_at_home no_answer nc 未接触 无人在家 无人应答 未联系上",
     "other": "other_non_response language_barrier unable ill dead o 其他 其他无回答",
-    "unknown_household": "unknown not_attempted uh 未知 资格未知 住户未知",
-    "unknown_other": "unknown_eligibility uo 其他未知",
-    "not_eligible": "ineligible out_of_sample not_in_scope screened_out quota_full quota_filled ne 不合格 非调查对象 配额已满"}
+    "unknown_household": "not_attempted uh 未尝试 住户未知",
+    "unknown_other": "unknown unknown_eligibility uo ur 未知 资格未知 其他未知",
+    "not_eligible": "ineligible out_of_sample screened_out quota_full quota_filled ne 不合格 非调查对象 配额已满"}
 _KNOWN = {word: name for name, words in _WORDS.items() for word in (name, *words.split())}
 _CODE = re.compile(r"[1-4]\.[0-9]{1,3}\Z")          # a bare 1 to 4 may be anybody's own code
 

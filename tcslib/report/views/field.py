@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ def response(context: Context, found: Outcome | None, cases: Cases) -> View:
 
     An opt-in panel has no response rate: its members were not drawn.
     """
-    words, shown, numbers = context.words, [], {}
+    words = context.words
+    shown: list[Table | Figure | Finding] = []
+    numbers: dict[str, Any] = {}
     invited, sample = context.study.params.fieldwork.invited, context.study.params.sample
     if invited is not None:
         usable = found.interviews if found else float(cases.records)
@@ -52,8 +55,8 @@ def response(context: Context, found: Outcome | None, cases: Cases) -> View:
         shown += [_rates(context, found), *(_by(context, found, column) for column in found.groups)]
         numbers |= {**found.rates, "e": found.e, "e_from": found.e_from, "groups": [
             {"column": column, "group": group, "drawn": each.drawn, "interviews": each.interviews, **each.rates}
-            for column, groups in found.groups.items() for group, each in groups.items()
-            if each.drawn >= context.min_cell]}
+            for column, groups in found.groups.items() for (group, each), small in
+            zip(groups.items(), _small(context, groups), strict=True) if not small]}
         if found.weighted:
             numbers["weighted"] = {**found.weighted.rates, "e": found.weighted.e}
     return View(shown, {"response": numbers})
@@ -101,29 +104,30 @@ def _flow(context: Context, found: Outcome) -> Figure:
     for loss in losses[1:]:
         left.append(left[-1] - sum(loss.values()))
     names = ["drawn", "eligible", "contacted", "interviewed"]
-    said = [words.parted(f"{words(f'flow.{name}')} {words.number(n, 0)}" for name, n in loss.items() if n >= 0.5)
-            for loss in losses]
+
+    def valued(name: str, n: float) -> str:
+        return words("format.valued", name=words(f"flow.{name}"), value=words.number(n, 0))
+
+    said = [words.parted(valued(name, n) for name, n in loss.items() if n >= 0.5) for loss in losses]
 
     def paint(axes: Any, narrow: bool) -> None:
         for k, (name, n) in enumerate(zip(names, left, strict=True)):
             before = left[max(k - 1, 0)]
             axes.barh(-k, before, 0.26, color=HAIR)
             axes.barh(-k, n, 0.26, color=ACCENT if k == len(names) - 1 else TINT)
-            head = axes.annotate(f"{words(f'flow.{name}')} {words.number(n, 0)}", (0, -k), (0, 16), color=INK,
+            head = axes.annotate(valued(name, n), (0, -k), (0, 16), color=INK,
                                  textcoords="offset points", fontweight="bold", va="baseline")
             if said[k]:          # beside the step where there is room, else below its bar
-                where = {"xy": (0, 0), "xycoords": head, "xytext": (0, -28), "va": "bottom"} if narrow else {
-                    "xy": (1, 0), "xycoords": head, "xytext": (10, 0), "va": "bottom"}
-                axes.annotate(words("figure.flow.less", what=said[k]), textcoords="offset points", color=INK3,
-                              fontsize=11 if narrow else 12, **where)
-        axes.set(ylim=(-len(names) + 0.45, 0.75), xlim=(0, found.drawn), xlabel="", ylabel="")
+                where = ({"xy": (0, -k), "xytext": (0, -24), "fontsize": 11} if narrow else
+                         {"xy": (1, 0), "xycoords": head, "xytext": (10, 0)})
+                axes.annotate(words("figure.flow.less", what=said[k]), textcoords="offset points", color=INK3, **where)
+        axes.set(ylim=(-len(names) + (0.5 if narrow else 0.75), 0.65), xlim=(0, found.drawn), xlabel="", ylabel="")
         axes.set_axis_off()
 
     data = pd.DataFrame({"step": names, "cases": left})
     blanks = {"interviews": words.number(left[-1], 0), "drawn": words.number(left[0], 0),
-              "values": words.series(f"{words(f'flow.{name}')} {words.number(n, 0)}"
-                                     for name, n in zip(names, left, strict=True))}
-    return context.figure("flow", data, paint, (226, 262), words("settings.flow"), blanks)
+              "values": words.series(map(valued, names, left))}
+    return context.figure("flow", data, paint, (212, 280), words("settings.flow"), blanks)
 
 
 def _dispositions(context: Context, found: Outcome) -> Table:
@@ -152,13 +156,17 @@ def _rates(context: Context, found: Outcome) -> Table:
     return context.table("rates", data, columns, words("settings.rates", e=words.number(found.e, 2)), folded=True)
 
 
+def _small(context: Context, groups: Mapping[str, Outcome]) -> np.ndarray:
+    return hidden(np.array([each.drawn for each in groups.values()], dtype=int), context.min_cell)
+
+
 def _by(context: Context, found: Outcome, column: str) -> Table:
     words, groups = context.words, found.groups[column]
     rr, con = _headline(found)
     data = pd.DataFrame([{"group": name, "drawn": each.drawn, "interviews": each.interviews,
                           "response": each.rates[rr], "contact": each.rates[con], "cooperation": each.rates["coop1"]}
                          for name, each in groups.items()])
-    hide = hidden(data["drawn"].to_numpy(int), context.min_cell)
+    hide = _small(context, groups)
     columns = [Column(context.heading(column), context.categories(column, data["group"]), "left"),
                *(context.hidden(c, hide) for c in (
                    *context.columns(data, "count", "drawn", "interviews"),
@@ -175,7 +183,9 @@ def _by(context: Context, found: Outcome, column: str) -> Table:
 
 def progress(context: Context, quota: pd.DataFrame, periods: pd.DataFrame) -> View:
     """Quotas planned, made, open and over, and interviews by day or week."""
-    words, shown, numbers = context.words, [], {}
+    words = context.words
+    shown: list[Table | Figure | Finding] = []
+    numbers: dict[str, Any] = {}
     if len(quota):
         short = int((quota["open"] > 0).sum())
         columns = [context.column("quota", [context.heading(c) for c in quota["column"]]),
@@ -223,17 +233,21 @@ def early_late(context: Context, found: EarlyLate | None) -> View:
     words, table = context.words, found.table()
     by = "day" if context.study.params.fieldwork.date else "attempt"
     clear = found.low > 0 or found.high < 0
-    blanks = {"target": context.label(context.study.model.target), "difference": words.number(found.difference, 1, True),
+    blanks = {"target": context.label(context.study.model.target),
+              "difference": words.number(found.difference, 1, True),
               "interval": words.interval(found.low, found.high, 1, True)}
     columns = [context.column("answered", [words(f"field.{group}") for group in table["group"]]),
                *context.columns(table, "count", "n"), *context.columns(table, "score", mean_score="mean", sd="sd")]
+    design = context.study.params.design
+    naive = words("field.naive") if design.clusters or design.weights else ""
     settings = words("settings.early_late", order=words(f"field.order_{by}"), t=words.number(found.t, 2),
                      df=words.number(found.df, 1), p=words.number(found.p, 3))
-    title = words("table.early_late.title" if clear else "table.early_late.title_none", **blanks)
+    title = words("table.early_late.title_naive" if naive else "table.early_late.title" if clear
+                  else "table.early_late.title_none", **blanks)
     numbers = {"difference": found.difference, "low": found.low, "high": found.high, "t": found.t, "df": found.df,
                "p": found.p, "groups": table.to_dict("records")}
     return View([context.table("early_late", table, columns, settings, blanks, title=title),
-                 Finding(words("field.assumption"))], {"early_late": numbers})
+                 Finding(words.sentences(naive, words("field.assumption")))], {"early_late": numbers})
 
 
 def frame_check(context: Context, found: FrameCheck | None) -> View:
