@@ -37,7 +37,8 @@ PLAIN: dict[str, Any] = {"design": None, "compare": None, "report": None}
 def answers(n: int, more: dict[str, list[str]] | None = None, interviews: int | None = None) -> str:
     """A file of n cases as CSV, of whom the first ``interviews`` answered."""
     rng = np.random.default_rng(7)
-    frame = pd.DataFrame(rng.integers(4, 11, (n, len(ITEMS))), columns=ITEMS).astype(str)
+    rated = rng.normal(7, 1.5, (n, 1)) + rng.normal(0, 1, (n, len(ITEMS)))
+    frame = pd.DataFrame(np.rint(rated).clip(1, 10).astype(int), columns=ITEMS).astype(str)
     frame.iloc[n if interviews is None else interviews:] = ""
     frame.insert(0, "id", [f"R{k:03d}" for k in range(n)])
     return frame.assign(**(more or {})).to_csv(index=False)
@@ -296,8 +297,8 @@ def test_quotas(make_study: MakeStudy) -> None:
         ["region", "E", 0, 1, 0, 1]]
     assert found["share"].tolist()[:2] == pytest.approx([1.25, 1 / 3]) and found["share"].isna().sum() == 2
     # a quota sample's plan allocates the answers; those who did not answer are no interviews
-    params = PLAIN | {"sample": "quota", "design": {"strata": "region", "clusters": "", "weights": ""}, "fieldwork": {"outcome": {
-        "column": "status", "codes": {"1": "complete", "2": "refusal"}}}}
+    params = PLAIN | {"sample": "quota", "design": {"strata": "region", "clusters": "", "weights": ""}, "fieldwork": {
+        "outcome": {"column": "status", "codes": {"1": "complete", "2": "refusal"}}}}
     study = load(make_study(answers(50, sample(), 40), params))
     groups, targets = quotas(read(study), study, {"allocation": [{"stratum": "North", "n": 30},
                                                                  {"stratum": "South", "n": 10}]})
@@ -465,3 +466,25 @@ def test_a_study_that_states_nothing_gains_nothing(make_study: MakeStudy) -> Non
     results, page = run(fieldwork={"outcome": {"counts": {"complete": 60, "refusal": 40, "4.1": 5}}})
     assert results["response"]["rr1"] == pytest.approx(0.6) and results["response"]["counts"]["not_eligible"] == 5
     assert "60.0% of the eligible gave a complete interview (RR1)" in page and "Early and late" not in page
+
+
+@pytest.mark.slow
+def test_a_file_with_its_non_respondents_end_to_end(make_study: MakeStudy) -> None:
+    """90 cases, 60 of them interviews: they alone are cleaned, measured and scored; all are in the chapter."""
+    rng = np.random.default_rng(1)
+    more = {"status": ["1.1"] * 55 + ["1.2"] * 5 + ["2.1"] * 12 + ["2.2"] * 10 + ["3.1"] * 5 + ["4.1"] * 3,
+            "region": rng.choice(["North", "South"], 90).tolist(), "age": rng.integers(18, 80, 90).astype(str).tolist(),
+            "tries": rng.integers(1, 5, 90).astype(str).tolist()}
+    path = make_study(answers(90, more, 60), PLAIN | {"replicates": {"count": 50}, "language": "zh", "fieldwork": {
+        "attempts": "tries", "frame": ["region", "age"], "outcome": {"column": "status", "by": "region"},
+        "quota": {"region": {"North": 40, "South": 20}}}})
+    done = pipeline.run(load(path), say=lambda line: None)
+    results = json.loads((done.report.parent / "results.json").read_text(encoding="utf-8"))
+    page = done.report.read_text(encoding="utf-8")
+    assert results["n"] == 60 and not done.dropped
+    # e = 82 / 85 of the five unknown: 55 / (82 + 4.8235)
+    assert results["response"]["rr3"] == pytest.approx(55 / (82 + 5 * 82 / 85)) and results["quota"][0]["planned"] == 40
+    assert results["early_late"]["groups"][0]["n"] >= 20 and 0 < results["frame_check"]["r_indicator"] < 1
+    for heading in ("从样本到问卷", "被抽中者的接触结果", "现场执行进度", "较早与较晚的应答者", "被抽中者与应答者"):
+        assert heading in page
+    assert f"RR3，e={82 / 85:.2f}" in page
