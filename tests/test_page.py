@@ -520,7 +520,7 @@ COMPUTED = {
     "settings.scheme.{}": literal(PlsParams.model_fields["scheme"]), "settings.scaling.{}": ["standardised", "raw"],
     "settings.missing.{}": literal(PlsParams.model_fields["missing"]), "summary.model_based.{}": ["quota", "opt_in"],
     "wave.{}": ["H1", "H2", "Q1", "Q2", "Q3", "Q4"],
-    "head.{}": ["brands", "response", "contact", "cooperation", "drawn", "respondents", "difference_plain"],
+    "head.{}": ["brands", "response", "contact", "cooperation", "drawn", "respondents"],
     "table.{}.sub": ["segments", "brands"],
     "table.{}.{}": ["segments.title", "segments.title_none", "brands.title", "brands.title_none"],
     "settings.{}": ["segments", "brands", "weeks", "days"], "settings.overlap.{}": ["none", "units", "respondents"],

@@ -260,13 +260,15 @@ def frame_check(context: Context, found: FrameCheck | None) -> View:
 
     def named(row: Any) -> str:
         heading = context.heading(row.variable)
-        return heading if not row.category else words("format.pair", first=heading, second=context.study.category(
+        return heading if not row.category else words("format.named", name=heading, value=context.study.category(
             row.variable, row.category))
 
     columns = [context.column("variable", [named(row) for row in rows.itertuples()]), *(
-        Column(words(f"head.{key}"), [words.number(x, 1, key == "difference_plain") if mean else _percent(context, x)
-                                      for x, mean in zip(rows[name], means, strict=True)])
-        for key, name in (("drawn", "drawn"), ("respondents", "respondents"), ("difference_plain", "difference"))),
+        Column(words(f"head.{key}"), [words.number(x, 1) if mean else _percent(context, x)
+                                      for x, mean in zip(rows[key], means, strict=True)])
+        for key in ("drawn", "respondents")),
+        Column(words("head.difference_plain"), [words.number(x if mean else 100 * x, 1, True)
+                                                for x, mean in zip(rows["difference"], means, strict=True)]),
         Column(words("head.standardised"), [words.number(x, 2, True) for x in rows["standardised"]])]
     blanks = {"worst": named(worst), "size": words.number(worst["standardised"], 2, True),
               "n": words.number(found.n, 0), "drawn": words.number(found.drawn, 0)}
