@@ -28,6 +28,8 @@ from tcslib.report.page.build import PageBuilder, build_page, formula, svg_for_p
 from tcslib.report.records import MIME, Column, Figure, Finding, Table, View
 from tcslib.report.summary import mini_interval, shortened, summary
 from tcslib.report.wording import Words, phrases
+from tcslib.sampling.outcome import RATES
+from tcslib.study.dispositions import DISPOSITIONS
 from tcslib.study.load import load
 from tcslib.study.params import CleaningParams, MeasurementParams, PlsParams, StudyParams
 from tcslib.study.sections.planning import PlanParams
@@ -520,13 +522,19 @@ COMPUTED = {
     "settings.scheme.{}": literal(PlsParams.model_fields["scheme"]), "settings.scaling.{}": ["standardised", "raw"],
     "settings.missing.{}": literal(PlsParams.model_fields["missing"]), "summary.model_based.{}": ["quota", "opt_in"],
     "wave.{}": ["H1", "H2", "Q1", "Q2", "Q3", "Q4"],
-    "head.{}": ["brands"], "table.{}.sub": ["segments", "brands"],
+    "head.{}": ["brands", "response", "contact", "cooperation", "drawn", "respondents"],
+    "table.{}.sub": ["segments", "brands"],
     "table.{}.{}": ["segments.title", "segments.title_none", "brands.title", "brands.title_none"],
-    "settings.{}": ["segments", "brands"], "settings.overlap.{}": ["none", "units", "respondents"],
+    "settings.{}": ["segments", "brands", "weeks", "days"], "settings.overlap.{}": ["none", "units", "respondents"],
     **{key: ["up", "down", "unclear", "marked"] for key in ("summary.change.{}", "summary.since.{}", "trend.answer_{}",
                                                              "trend.title_{}")},
     "trend.how.{}": ["wording", "scale", "codes"],
-    "rule.flag_{}": ["straight_line", "same_answers", "speeder"]}
+    "rule.flag_{}": ["straight_line", "same_answers", "speeder"],
+    "disposition.{}": list(DISPOSITIONS), "aapor.{}": list(RATES),
+    "flow.{}": ["drawn", "eligible", "contacted", "interviewed", "not_eligible", "unknown_out", "unknown_in",
+                "non_contact", "refusal", "other"],
+    "field.{}": ["early", "late"], "field.order_{}": ["day", "attempt"],
+    **{form: ["weeks", "days"] for form in ("figure.{}.title", "figure.{}.sub", "figure.{}.alt")}}
 # values come from the data or from the code that calls: whatever is there must be a phrase of that group
 SPARE: set[str] = set()          # written, not asked for
 CALLED = {"context.column": ["head.{}"], "self.column": ["head.{}"],

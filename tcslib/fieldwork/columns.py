@@ -66,6 +66,7 @@ def named_columns(study: Study) -> dict[str, list[str]]:
              (params.cleaning.duration, "cleaning.duration"), (params.compare.brand, "compare.brand"),
              *((column, "compare.segments") for column in params.compare.segments),
              *((column, "report.verbatims") for column in params.report.verbatims),
+             *params.fieldwork.columns,
              *((column, f"categories.{column}") for column in params.categories)]
     out: dict[str, dict[str, None]] = {}
     for column, key in named:

@@ -75,7 +75,8 @@ def resolved(params: StudyParams) -> dict[str, Any]:
 
 def inputs(study: Study, notebooks: Sequence[Path], waves: Mapping[str, str] | None = None) -> dict[str, Any]:
     """All that determines a run's content, ids of the earlier waves' runs among it; its hash is the run's id."""
-    return {"data": {study.params.data.file: sha256(study.root / study.params.data.file)},
+    files = [study.params.data.file, *(file for _, file in study.params.fieldwork.files)]
+    return {"data": {file: sha256(study.root / file) for file in files},
             "params": resolved(study.params), "waves": dict(waves or {}), "unconfirmed": len(study.unconfirmed),
             "notebooks": {p.name: sha256(p) for p in notebooks}, "library": library_hash(),
             "software": dict(installed()), "python": ".".join(platform.python_version_tuple()[:2]),

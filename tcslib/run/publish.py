@@ -119,11 +119,11 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
     context = Context(study)
     words, software = context.words, made_of["software"]
     comma = words("format.comma")
-    (file, data), = made_of["data"].items()
     provenance = [
         (words("provenance.report"),
          comma.join([f"{study.params.client}-{study.params.wave}-{found['version']}", found["id"]])),
-        (words("provenance.data"), comma.join([file, f"sha256 {data}"])),
+        (words("provenance.data"), words.series(comma.join([file, f"sha256 {data}"])
+                                                for file, data in made_of["data"].items())),
         *([(words("provenance.waves"), words.series(
             comma.join([f"{study.params.client}-{wave}", run]) for wave, run in made_of["waves"].items()))]
           if made_of["waves"] else []),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _VIEWS = {view: module for module, views in {
     "plan": "population sample_size precision allocation", "cleaning": "source ledger missing flags weights achieved",
+    "field": "response progress early_late frame_check",
     "measurement": "items reliability loadings cross_check",
     "structure": "paths explained index_score scores priorities",
     "loyalty": "loyalty_score recommendation curve", "groups": "segments brands", "trend": "trend",

@@ -20,7 +20,8 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
         refuse("client", f'"{params.client}" lies in the folder params/{clipped(folder)}. Name both alike.')
     if params.wave != wave:
         refuse("wave", f'"{params.wave}" stands in the file {clipped(Path(shown).name)}. Name both alike.')
-    _check_file(params, root, refuse)
+    for at, file in (("data.file", params.data.file), *params.fieldwork.files):
+        _check_file(params, at, file, root, refuse)
     _check_shares(params, refuse)
     if model is not None:
         _check_columns(params, model, refuse)
@@ -29,24 +30,23 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
         _check_changes(params, model, refuse)
 
 
-def _check_file(params: StudyParams, root: Path, refuse: Refuse) -> None:
-    file = params.data.file
+def _check_file(params: StudyParams, at: str, file: str, root: Path, refuse: Refuse) -> None:
     try:
         inside = Path(os.path.realpath(root / "data" / "raw"))
         where = Path(os.path.realpath(root / file))
         there, regular = where.exists(), where.is_file()
     except (OSError, ValueError):          # too long, or a character no file name may hold
-        refuse("data.file", f'"{clipped(file)}" cannot be the name of a file. Correct it.')
+        refuse(at, f'"{clipped(file)}" cannot be the name of a file. Correct it.')
         return
     if Path(file).is_absolute() or inside not in where.parents:
-        refuse("data.file", f'"{clipped(file)}" lies outside data/raw. Copy the file into data/raw/{params.client}/ '
-                            "and name it from the project's root.")
+        refuse(at, f'"{clipped(file)}" lies outside data/raw. Copy the file into data/raw/{params.client}/ '
+                   "and name it from the project's root.")
     elif not there:
-        refuse("data.file", f'there is no "{clipped(file)}". ' + meant(
+        refuse(at, f'there is no "{clipped(file)}". ' + meant(
             where.name, (p.name for p in where.parent.glob("*")), f"Put the file into data/raw/{params.client}/.", 0.6,
             clipped))
     elif not regular:
-        refuse("data.file", f'"{clipped(file)}" is not a regular file. Give the file that holds the answers.')
+        refuse(at, f'"{clipped(file)}" is not a regular file. Give the file that holds the answers.')
 
 
 def _check_shares(params: StudyParams, refuse: Refuse) -> None:
@@ -78,7 +78,8 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
               *((c, f"weighting.rake.{c}") for c in params.weighting.rake),
               *((rule.column, f"policy.{k}") for k, rule in enumerate(params.policy, 1)),
               *((c, f"cleaning.require.{c}") for c in params.cleaning.require),
-              (compare.brand, "compare.brand"), *((c, "compare.segments") for c in compare.segments)]
+              (compare.brand, "compare.brand"), *((c, "compare.segments") for c in compare.segments),
+              *params.fieldwork.columns]
     number: dict[str, str] = {}
     for column, what in numbers:
         if column and number.setdefault(column, what) != what:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from tcslib.errors import RunFailed
 from tcslib.report.fonts import embedded
+from tcslib.report.page.sections import shown_cells
 from tcslib.report.records import MIME
 from tcslib.report.wording import Words
 
@@ -77,7 +78,7 @@ class PageBuilder:
 
         notebook = nbformat.read(path, as_version=4)
         tags = {"en", "zh"} - {self.words.language}
-        notebook.cells = [c for c in notebook.cells if not tags & set(c.metadata.get("tags", []))]
+        notebook.cells = shown_cells([c for c in notebook.cells if not tags & set(c.metadata.get("tags", []))])
         self._code, self._behind, name = [], [], path.stem
         exporter = TemplateExporter(
             extra_template_basedirs=[str(HERE)], template_name="chapter", template_extension=".html.j2", filters={
