@@ -34,7 +34,7 @@ from tcslib.inference.linearization import Sample, sample_of
 ShareInterval = Literal["logit", "beta", "xlogit", "asin", "mean"]
 
 
-def mean(of: Source, values: Values, *, where: np.ndarray | None = None, by: Labels = None,
+def mean(of: Source, values: Values, *, where: np.ndarray | None = None, by: Labels | None = None,
          level: float = 0.95) -> Estimates:
     """Weighted means: e = (x - x̄) / Ŵ (Binder 1983)."""
     sample = sample_of(of)
@@ -46,7 +46,7 @@ def mean(of: Source, values: Values, *, where: np.ndarray | None = None, by: Lab
     return summarise(sample, cells, estimate, e, level=level)
 
 
-def total(of: Source, values: Values, *, where: np.ndarray | None = None, by: Labels = None,
+def total(of: Source, values: Values, *, where: np.ndarray | None = None, by: Labels | None = None,
           level: float = 0.95) -> Estimates:
     """Weighted totals Σ w x; they mean something where weights sum to the population."""
     sample = sample_of(of)
@@ -54,7 +54,7 @@ def total(of: Source, values: Values, *, where: np.ndarray | None = None, by: La
     return summarise(sample, cells, sample.weights @ cells.x, cells.x, level=level)
 
 
-def ratio(of: Source, numerator: Values, denominator: Values, *, where: np.ndarray | None = None, by: Labels = None,
+def ratio(of: Source, numerator: Values, denominator: Values, *, where: np.ndarray | None = None, by: Labels | None = None,
           level: float = 0.95) -> Estimates:
     """Ratios R = Σ w y / Σ w x, column by column: e = (y - R x) / Σ w x (Woodruff 1971)."""
     sample = sample_of(of)
@@ -69,7 +69,7 @@ def ratio(of: Source, numerator: Values, denominator: Values, *, where: np.ndarr
     return summarise(sample, cells, estimate, e, level=level)
 
 
-def variance(of: Source, values: Values, *, where: np.ndarray | None = None, by: Labels = None,
+def variance(of: Source, values: Values, *, where: np.ndarray | None = None, by: Labels | None = None,
              level: float = 0.95) -> Estimates:
     """Population variances, n/(n - 1) Σ w (x - x̄)² / Ŵ; the mean's own error is of second order."""
     sample = sample_of(of)
@@ -85,7 +85,8 @@ def covariance(of: Source, values: Values, *, where: np.ndarray | None = None, l
     frame = frame.where(frame.notna().all(axis=1))
     cells = cells_of(sample, frame, where, None)
     labels = pd.DataFrame({"item": frame.columns[i], "with": frame.columns[j]})
-    return _second_moments(sample, Cells(labels, cells.x[:, i], cells.inside[:, i]), cells.x[:, i], cells.x[:, j], level)
+    x, y, inside = cells.x[:, i], cells.x[:, j], cells.inside[:, i]
+    return _second_moments(sample, Cells(labels, x, inside), x, y, level)
 
 
 def _second_moments(sample: Sample, cells: Cells, x: np.ndarray, y: np.ndarray, level: float) -> Estimates:
@@ -99,7 +100,7 @@ def _second_moments(sample: Sample, cells: Cells, x: np.ndarray, y: np.ndarray, 
 
 
 def proportion(of: Source, values: Labels, categories: Sequence[Any] | None = None, *,
-               where: np.ndarray | None = None, by: Labels = None, method: ShareInterval = "logit",
+               where: np.ndarray | None = None, by: Labels | None = None, method: ShareInterval = "logit",
                level: float = 0.95) -> Estimates:
     """Shares of the categories of one question, as fractions.
 
@@ -115,7 +116,7 @@ def proportion(of: Source, values: Labels, categories: Sequence[Any] | None = No
     sample = sample_of(of)
     if isinstance(values, str) and sample.answers is not None and values in sample.answers:
         values = sample.answers[values]
-    given = groups_of(sample, values if values is not None else "")
+    given = groups_of(sample, values)
     gone = missing(given)
     names = sorted(pd.unique(given[~gone])) if categories is None else list(categories)
     frame = pd.DataFrame((given[:, None] == np.array(names, dtype=object)).astype(float))

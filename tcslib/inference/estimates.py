@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import special, stats
 
 from tcslib.errors import InputRefused
 from tcslib.inference.infer import quiet
-from tcslib.inference.linearization import Sample, domain_df, gradient, sample_of
+from tcslib.inference.linearization import Sample, domain_df, gradient
 from tcslib.survey.design import Design
 from tcslib.survey.responses import Responses
 
-Source = Sample | Responses | Design
-Values = str | Sequence[str] | np.ndarray | pd.Series | pd.DataFrame
-Labels = str | np.ndarray | pd.Series | None
+Source: TypeAlias = Sample | Responses | Design
+Values: TypeAlias = str | Sequence[str] | np.ndarray | pd.Series | pd.DataFrame
+Labels: TypeAlias = str | np.ndarray | pd.Series
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,13 @@ class Estimates:
             p = np.where(self.df > 0, 2 * special.stdtr(np.maximum(self.df, 1), -np.abs(t)), np.nan)
         return self.labels.assign(estimate=self.estimate, se=self.se, t=t, df=self.df, p=p)
 
+    def jointly(self, rows: slice | Sequence[int] = slice(None)) -> pd.DataFrame:
+        """Wald test that the estimates named are all 0: one row, F, df, ddf (the smallest of theirs) and p."""
+        theta, vcov, ddf = self.estimate[rows], self.vcov[rows][:, rows], self.df[rows].min()
+        f = float(theta @ np.linalg.solve(vcov, theta)) / len(theta)
+        p = stats.f.sf(f, len(theta), ddf) if ddf > 0 else np.nan
+        return pd.DataFrame([{"statistic": f, "df": len(theta), "ddf": ddf, "p": p}])
+
     def contrast(self, weights: Mapping[str, Sequence[float]] | Sequence[float]) -> Estimates:
         """Linear combinations, named or one: Σ c θ, with the covariances between the estimates carried."""
         named = weights if isinstance(weights, Mapping) else {"contrast": weights}
@@ -131,17 +138,15 @@ def frame_of(sample: Sample, values: Values) -> pd.DataFrame:
         values = pd.DataFrame(values if values.ndim == 2 else values[:, None])
     frame = values.to_frame(values.name or "value") if isinstance(values, pd.Series) else values
     if len(frame) != len(sample.used):
-        raise InputRefused(f"{len(frame)} values for {len(sample.used)} rows of the design. Give every row one, missing "
-                           "as NaN.", "values")
+        raise InputRefused(f"{len(frame)} values for {len(sample.used)} rows of the design. Give every row one, "
+                           "missing as NaN.", "values")
     return frame.astype(float).reset_index(drop=True)
 
 
-def cells_of(sample: Sample, frame: pd.DataFrame, where: np.ndarray | None, by: Labels) -> Cells:
+def cells_of(sample: Sample, frame: pd.DataFrame, where: np.ndarray | None, by: Labels | None) -> Cells:
     """A cell for each column and group."""
     order = sample.design.order
-    x, used = frame.to_numpy()[order], sample.used
-    if where is not None:
-        used = used & np.asarray(where, dtype=bool)[order]
+    x, used = frame.to_numpy()[order], sample.rows(where)
     inside, labels = used[:, None] & ~np.isnan(x), pd.DataFrame({"item": frame.columns})
     if by is not None:
         group = groups_of(sample, by)[order]
@@ -153,7 +158,7 @@ def cells_of(sample: Sample, frame: pd.DataFrame, where: np.ndarray | None, by: 
     return Cells(labels, np.where(inside, x, 0.0), inside)
 
 
-def groups_of(sample: Sample, by: str | np.ndarray | pd.Series) -> np.ndarray:
+def groups_of(sample: Sample, by: Labels) -> np.ndarray:
     """(n,) labels as objects, by name of a background column or as given."""
     if isinstance(by, str):
         if sample.background is None or by not in sample.background:

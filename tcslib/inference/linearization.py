@@ -191,6 +191,10 @@ class Sample:
         """(n,) rows of the domain with a weight above 0, in the order of the ids."""
         return (self.weights > 0) & (True if self.domain is None else self.domain[self.design.order])
 
+    def rows(self, where: np.ndarray | None) -> np.ndarray:
+        """(n,) the rows used where ``where`` (n,), in the order of the file, is True; in the order of the ids."""
+        return self.used if where is None else self.used & np.asarray(where, dtype=bool)[self.design.order]
+
     def vcov(self, e: np.ndarray) -> np.ndarray:
         """(k, k) covariance of Σ w e, weighting steps replayed to first order; e (n, k) in the order of the ids."""
         if self.steps is None and self.variance is None:
