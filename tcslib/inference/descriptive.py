@@ -54,8 +54,8 @@ def total(of: Source, values: Values, *, where: np.ndarray | None = None, by: La
     return summarise(sample, cells, sample.weights @ cells.x, cells.x, level=level)
 
 
-def ratio(of: Source, numerator: Values, denominator: Values, *, where: np.ndarray | None = None, by: Labels | None = None,
-          level: float = 0.95) -> Estimates:
+def ratio(of: Source, numerator: Values, denominator: Values, *, where: np.ndarray | None = None,
+          by: Labels | None = None, level: float = 0.95) -> Estimates:
     """Ratios R = Σ w y / Σ w x, column by column: e = (y - R x) / Σ w x (Woodruff 1971)."""
     sample = sample_of(of)
     top, bottom = frame_of(sample, numerator), frame_of(sample, denominator)
