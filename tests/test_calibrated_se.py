@@ -12,7 +12,7 @@ import pytest
 from survey_numbers import Walk, golden, said, schools
 
 from tcslib.inference.descriptive import mean, proportion, total
-from tcslib.inference.linearization import Sample, sample_of
+from tcslib.inference.linearization import Sample, sample_of, variance_of_total
 from tcslib.survey.responses import Responses, WeightingPlan
 
 plans = pytest.importorskip("tcslib.survey.weighting", reason="calibration steps are not there yet")
@@ -85,3 +85,23 @@ def test_calibration_to_known_shares_leaves_them_no_variance(shared: Path, respo
     counts = total(steps, pd.get_dummies(api["stype"]))
     assert counts.estimate == pytest.approx(list(TYPES.values()), rel=1e-9)
     assert counts.se == pytest.approx(np.zeros(3), abs=1e-6)
+
+
+def test_each_row_keeps_its_own_base_weight(shared: Path, respond: Any) -> None:
+    """Rows of one district and one type of school that were drawn with unequal chances, by the closed form.
+
+    Post-stratified, z = g w (y - ȳ of the cell) with w the row's base weight (Holt & Smith 1979).
+    """
+    api, design = schools(shared, "clus1_nofpc")
+    w = pd.Series(np.random.default_rng(1).uniform(1, 9, len(api)))
+    bare: Responses = respond(api[["api00"]].set_axis(api["snum"].astype(str)))
+    background = pd.DataFrame({"stype": api["stype"].astype(str)}).set_axis(bare.answers.index)
+    plan = WeightingPlan(post_stratify=(plans.PostStrata(("stype",), TYPES),), population=6194)
+    design = replace(design, weights=w.to_numpy())
+    found = total(sample_of(replace(bare, design=design, background=background, weighting=plan)), api["api00"])
+    in_cell = w.groupby(api["stype"]).transform("sum")
+    g = api["stype"].map(TYPES) / in_cell
+    centred = api["api00"] - (api["api00"] * w).groupby(api["stype"]).transform("sum") / in_cell
+    assert found.estimate[0] == pytest.approx((g * w * api["api00"]).sum(), rel=1e-12)
+    assert found.se[0] ** 2 == pytest.approx(variance_of_total((g * w * centred).to_numpy()[:, None], design)[0, 0],
+                                             rel=1e-9)

@@ -175,9 +175,9 @@ def saddlepoint_tail(x: float, scales: np.ndarray, ddf: float = np.inf) -> float
     top = 1 / (2 * a.max())
     bottom = 1 / (2 * a.min()) if a.min() < 0 else -len(a) / (2 * x)
     t = optimize.brentq(slope, bottom * (1 - 1e-12), top * (1 - 1e-12), xtol=1e-15 * top, rtol=1e-14)
-    if abs(slope(0.0)) < 1e-9 * float((times * np.abs(a)).sum()):          # at the mean, where w = 0
-        return 0.5 - float((times * a ** 3).sum() / (3 * np.sqrt(np.pi) * ((times * a ** 2).sum()) ** 1.5))
     cumulant = -0.5 * float((times * np.log1p(-2 * t * a)).sum())
-    w = np.sign(t) * np.sqrt(2 * (t * goal - cumulant))
+    w = np.sign(t) * np.sqrt(2 * max(t * goal - cumulant, 0.0))
+    if abs(w) < 1e-4:          # at the mean the formula is 0/0; its limit is a sixth of the skewness
+        return float(special.ndtr(-np.sqrt(2) / 3 * (times * a ** 3).sum() / (times * a ** 2).sum() ** 1.5))
     v = t * np.sqrt(2 * float((times * (a / (1 - 2 * t * a)) ** 2).sum()))
     return float(special.ndtr(-(w + np.log(v / w) / w)))
