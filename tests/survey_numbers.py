@@ -50,8 +50,8 @@ def schools(shared: Path, name: str) -> tuple[pd.DataFrame, Design]:
 class Walk:
     """Compares every number of a nested record with ours, of the same shape, and counts.
 
-    A standard error, covariance or test is held to 1e-8, relative, an estimate to 1e-9, a saddlepoint's p to 2e-8. What R
-    leaves out or says in words is passed over. ``apart`` names ends of paths that may differ, and how far; those that
+    A standard error, covariance or test is held to 1e-8, relative, an estimate to 1e-9, a saddlepoint's p to 2e-8. What
+    R leaves out or says in words is passed over. ``apart`` names ends of paths that may differ, and how far; those that
     do are counted by themselves.
     """
 

@@ -260,6 +260,8 @@ def test_groups_carry_their_covariance() -> None:
     v = difference.vcov
     assert joint["statistic"] == pytest.approx(difference.estimate @ np.linalg.solve(v, difference.estimate) / 2)
     assert joint["p"] == pytest.approx(stats.f.sf(joint["statistic"], 2, 18))
+    with pytest.raises(NotEstimable, match="determine each other"):
+        proportion(design, answers["g"]).jointly()
 
 
 def test_without_degrees_of_freedom_no_interval() -> None:

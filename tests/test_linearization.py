@@ -143,12 +143,13 @@ def test_sampling_with_probability_proportional_to_size(shared: Path) -> None:
     assert walk.count == 7 * (3 + 3 + 9 + 6) + 3 and walk.worst < 2e-12
 
 
-def test_a_ratio_over_ambulances(shared: Path) -> None:
+def test_a_ratio_over_ambulances(expected: Any) -> None:
     """Levy & Lemeshow's emergency services: three strata of two units, without weights."""
-    scd = data(shared, "scd_brr")
-    design = Design(np.arange(6).astype(str), np.ones(6), scd["ESA"].to_numpy(), scd["ambulance"].to_numpy())
+    case = expected("survey", "scd_ratio")
+    scd = pd.DataFrame(case["inputs"])
+    design = Design(np.arange(6).astype(str), np.ones(6), scd["area"].to_numpy(), scd["ambulance"].to_numpy())
     walk, found = Walk(), ratio(design, scd["alive"], scd["arrests"])
-    walk.compare(golden(shared, "survey_golden")["replicate"]["scd_ratio_alive_arrests"]["taylor"], one(found))
+    walk.compare(case["expected"], one(found))
     assert not walk.faults and walk.count == 2 and found.df[0] == 3
 
 

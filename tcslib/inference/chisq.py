@@ -133,10 +133,13 @@ def _wald(p: np.ndarray, vcov: np.ndarray, nu: int, adjusted: bool) -> tuple[flo
     y = np.array([p[cell] - r[cell[0]] * c[cell[1]] for cell in free])
     flat = slopes.reshape(len(free), -1)
     k = len(free)
+    if nu < k:
+        raise NotEstimable(f"the design leaves {nu} degrees of freedom, fewer than the {k} the table needs. Use F, or "
+                           "merge answers.", "chi-square")
     f = float(y @ np.linalg.solve(flat @ vcov @ flat.T, y)) / k
     ddf = nu - k + 1 if adjusted else nu
     f *= ddf / nu
-    return f, k, ddf, float(stats.f.sf(f, k, ddf)) if ddf > 0 else np.nan
+    return f, k, ddf, float(stats.f.sf(f, k, ddf))
 
 
 def lincom_tail(x: float, scales: np.ndarray, ddf: float = np.inf) -> float:

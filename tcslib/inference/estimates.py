@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from tcslib.errors import InputRefused
+from tcslib.errors import InputRefused, NotEstimable
 from tcslib.inference.infer import quiet
 from tcslib.inference.linearization import Sample, domain_df, gradient
 from tcslib.survey.design import Design
@@ -61,8 +61,9 @@ class Estimates:
 
     @property
     def se(self) -> np.ndarray:
-        """(k,) standard errors."""
-        return np.sqrt(np.diag(self.vcov))
+        """(k,) standard errors; NaN where a variance came out below 0, as Horvitz & Thompson's can."""
+        with quiet():
+            return np.sqrt(np.diag(self.vcov))
 
     def table(self) -> pd.DataFrame:
         """One row per estimate: labels, estimate, se, low, high, n, n_eff, df, deff, method."""
@@ -79,6 +80,10 @@ class Estimates:
     def jointly(self, rows: slice | Sequence[int] = slice(None)) -> pd.DataFrame:
         """Wald test that the estimates named are all 0: one row, F, df, ddf (the smallest of theirs) and p."""
         theta, vcov, ddf = self.estimate[rows], self.vcov[rows][:, rows], self.df[rows].min()
+        scale = np.sqrt(np.diag(vcov))
+        if np.isfinite(vcov).all() and np.linalg.matrix_rank(vcov / np.outer(scale, scale), tol=1e-10) < len(theta):
+            raise NotEstimable("these estimates determine each other, or the design has too few sampling units to test "
+                               "them together. Test fewer.", "joint test")
         f = float(theta @ np.linalg.solve(vcov, theta)) / len(theta)
         p = stats.f.sf(f, len(theta), ddf) if ddf > 0 else np.nan
         return pd.DataFrame([{"statistic": f, "df": len(theta), "ddf": ddf, "p": p}])
@@ -101,10 +106,14 @@ class Estimates:
         takes = slopes != 0
         vcov = np.full((len(values), len(values)), np.nan)
         for i, j in np.ndindex(vcov.shape):
-            vcov[i, j] = slopes[i, takes[i]] @ self.vcov[np.ix_(takes[i], takes[j])] @ slopes[j, takes[j]]
+            part = self.vcov[np.ix_(takes[i], takes[j])]
+            vcov[i, j] = slopes[i, takes[i]] @ part @ slopes[j, takes[j]]
+            if i == j and -1e-12 * (np.abs(slopes[i, takes[i]]) ** 2 @ np.abs(np.diag(part))) < vcov[i, i] < 0:
+                vcov[i, i] = 0          # rounding, of a combination the design knows exactly
         held = np.array([self.held[row].any(axis=0) for row in takes])
         df = np.array([domain_df(units, self.stratum) for units in held])
-        low, high = t_limits(values, np.sqrt(np.maximum(np.diag(vcov), 0)), df, self.level)
+        with quiet():
+            low, high = t_limits(values, np.sqrt(np.diag(vcov)), df, self.level)
         none = np.full(len(values), np.nan)
         n, n_eff = (np.array([one[row].min() if row.any() else 0 for row in takes]) for one in (self.n, self.n_eff))
         return Estimates(pd.DataFrame({"name": list(names)}), values, vcov, n, n_eff, df, none, none, low, high, "t",

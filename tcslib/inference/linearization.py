@@ -98,7 +98,8 @@ def variance_of_total(z: np.ndarray, design: Design) -> np.ndarray:
     Returns
     -------
     (k, k) covariance matrix: for each stratum of m units of M, ``(1 - m/M) m/(m - 1) Σ (t - t̄)(t - t̄)'`` of the
-    units' sums t; later stages add theirs, times the shares of units drawn before (SSW 1992, result 4.3.1).
+    units' sums t; later stages add theirs, times the shares of units drawn before (SSW 1992, result 4.3.1). A lonely
+    unit adds t t' under *adjust*, and under *average* the mean of the stage's other strata.
 
     Raises
     ------
@@ -214,7 +215,10 @@ class Sample:
 
 def sample_of(of: Sample | Responses | Design, steps: Adjustment | None = None,
               variance: Variance | None = None) -> Sample:
-    """What estimators work on: the responses' own weighting steps unless others are given."""
+    """What estimators work on: the responses' own weighting steps unless others are given.
+
+    Made once for several estimates, it codes the steps once. ``variance`` stands in for the design's stages (``pps``).
+    """
     if isinstance(of, Sample):
         return of
     if isinstance(of, Design):

@@ -93,16 +93,17 @@ def _logistic(y: np.ndarray, x: np.ndarray, w: np.ndarray,
     mu, before = (w * y + 0.5) / (w + 1), np.inf
     eta = special.logit(mu)
     for _ in range(ROUNDS):
-        slope = mu * (1 - mu)
+        slope, last = mu * (1 - mu), eta
+        if not slope.min() > 1e-15:
+            break
         b, bread, _residual = _least_squares(eta + (y - mu) / slope, x, w * slope, tolerance)
         eta = x @ b
         mu = special.expit(eta)
         deviance = 2 * float(w @ np.logaddexp(0, np.where(y == 1, -eta, eta)))
-        if abs(deviance - before) < tolerance * (deviance + 0.1):
+        # where answers are separated, the deviance settles at its end and the coefficients never do
+        if abs(deviance - before) < tolerance * (deviance + 0.1) and np.abs(eta - last).max() < 0.1:
             return b, bread, scale * slope * (y - mu) / (mu * (1 - mu))
         before = deviance
-        if not (mu * (1 - mu)).min() > 1e-12:
-            break
     raise NotEstimable("the logistic regression does not settle: some combination of the predictors separates the "
                        "answers. Drop a predictor, or merge its categories.", "regression")
 
