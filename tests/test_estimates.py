@@ -54,8 +54,7 @@ EVERY: dict[str, Callable[[Design, pd.DataFrame], Any]] = {
     "rank": lambda d, a: rank_test(d, a["y"], a["g"]),
     "F": lambda d, a: independence(d, a["g"], a["h"]),
     "adjWald": lambda d, a: independence(d, a["g"], a["h"], method="adjWald"),
-    "alpha": lambda d, a: covariance(d, a[["y", "x"]]).transform(lambda v: 2 * (1 - (v[0] + v[2]) / (
-        v[0] + 2 * v[1] + v[2])))}
+    "alpha": lambda d, a: alpha_of(d, a)}
 
 
 # ---------------------------------------------------------------- the variance of a total
@@ -317,6 +316,31 @@ def test_any_function_of_totals() -> None:
     one, cov = linearize(correlation, design, moments), covariance(design, answers[["y", "x"]])
     other = cov.transform(lambda v: v[1] / (v[0] * v[2]) ** 0.5)
     assert one.estimate == pytest.approx(other.estimate, rel=1e-10) and one.se == pytest.approx(other.se, rel=1e-7)
+
+
+def alpha_of(design: Design, answers: pd.DataFrame) -> Estimates:
+    """Weighted alpha of two items."""
+    return covariance(design, answers[["y", "x"]]).transform(lambda v: 2 - 2 * (v[0] + v[2]) / (v[0] + 2 * v[1] + v[2]))
+
+
+@pytest.mark.parametrize("make", [
+    alpha_of, lambda d, a: variance(d, a["y"]), lambda d, a: ratio(d, a["y"], a["x"]),
+    lambda d, a: proportion(d, a["g"], ["b"]), lambda d, a: regress(d, a["y"], a["x"]),
+    lambda d, a: regress(d, (a["h"] == "yes").astype(float), a["x"], family="logistic")],
+    ids=["alpha", "variance", "ratio", "share", "regression", "logistic"])
+def test_linearised_values_are_the_slopes_on_the_weights(make: Callable[[Design, pd.DataFrame], Estimates]) -> None:
+    """Demnati & Rao (2004): z is w times the derivative of the estimate by each row's weight, taken by brute force."""
+    design, answers = drawn(60)
+    w, last = design.weights, make(design, answers).estimate.shape[0] - 1
+    step = 1e-4 * w
+
+    def shifted(row: int, by: float) -> float:
+        moved = np.where(np.arange(60) == row, w + by, w)
+        return float(make(replace(design, weights=moved), answers).estimate[last])
+
+    z = np.array([w[i] * (shifted(i, s) - shifted(i, -s)) / (2 * s) for i, s in enumerate(step)])
+    known = np.sqrt(variance_of_total(z[:, None], design)[0, 0])
+    assert make(design, answers).se[last] == pytest.approx(known, rel=1e-6)
 
 
 def test_a_function_that_drops_the_complex_part() -> None:

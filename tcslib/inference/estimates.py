@@ -80,8 +80,9 @@ class Estimates:
     def jointly(self, rows: slice | Sequence[int] = slice(None)) -> pd.DataFrame:
         """Wald test that the estimates named are all 0: one row, F, df, ddf (the smallest of theirs) and p."""
         theta, vcov, ddf = self.estimate[rows], self.vcov[rows][:, rows], self.df[rows].min()
-        scale = np.sqrt(np.diag(vcov))
-        if np.isfinite(vcov).all() and np.linalg.matrix_rank(vcov / np.outer(scale, scale), tol=1e-10) < len(theta):
+        size = np.sqrt(np.outer(np.diag(vcov), np.diag(vcov)))
+        correlation = np.divide(vcov, size, out=np.zeros_like(vcov), where=size > 0)
+        if np.isfinite(vcov).all() and np.linalg.matrix_rank(correlation, tol=1e-10) < len(theta):
             raise NotEstimable("these estimates determine each other, or the design has too few sampling units to test "
                                "them together. Test fewer.", "joint test")
         f = float(theta @ np.linalg.solve(vcov, theta)) / len(theta)
