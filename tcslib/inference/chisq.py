@@ -59,7 +59,7 @@ def independence(of: Source, rows: Labels, columns: Labels, *, method: ChiStatis
     method
         *Chisq*: Pearson's X² over the mean design effect (Rao & Scott 1981, first order). *F*: the second-order
         correction as an F (Rao & Scott 1984; Thomas & Rao 1987). *Wald*, *adjWald*: of the weighted counts less those
-        expected, as F, plain or with the correction for few units (Koch, Freeman & Freeman 1975; Thomas & Rao 1987).
+        expected, as F, plain or with the correction for few units (Koch, Freeman & Freeman 1975; Korn & Graubard 1990).
         *lincom*, *saddlepoint*: X² against its own limit, a sum of χ² weighted by the design effects over an estimated
         scale; exact by series, or by Kuonen's (1999) approximation.
 
@@ -108,7 +108,7 @@ def _rao_scott(p: np.ndarray, n: int, deffs: np.ndarray, nu: int, method: str) -
 def _design_effects(p: np.ndarray, deviation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Eigenvalues of (C' D C)^-1 C' D nV D C, with D = diag(1/p) and C the interactions free of the main effects.
 
-    Rao & Scott (1984), eq. 3.3, at the observed shares p. ``deviation`` is n times the covariance of p.
+    Rao & Scott (1984), at the observed shares p. ``deviation`` is n times the covariance of p.
     """
     ones = [np.column_stack([np.ones(k), np.eye(k)[:, 1:]]) for k in shape]
     full = np.kron(ones[0], ones[1])
@@ -143,7 +143,7 @@ def _wald(p: np.ndarray, vcov: np.ndarray, nu: int, adjusted: bool) -> tuple[flo
 
 
 def lincom_tail(x: float, scales: np.ndarray, ddf: float = np.inf) -> float:
-    """P(Σ a χ²₁ / (χ²_d / d) > x) for a > 0: a mixture of F tails (Ruben 1962, eq. 5.10), to 12 digits.
+    """P(Σ a χ²₁ / (χ²_d / d) > x) for a > 0: a mixture of F tails (Ruben 1962), to 12 digits.
 
     Every term is positive, so small p values keep their digits. NaN where 20,000 terms do not reach them.
     """
@@ -164,7 +164,7 @@ def lincom_tail(x: float, scales: np.ndarray, ddf: float = np.inf) -> float:
 
 
 def saddlepoint_tail(x: float, scales: np.ndarray, ddf: float = np.inf) -> float:
-    """The same probability by the Lugannani–Rice type of formula Φ̄(w + ln(v/w)/w) (Kuonen 1999, eq. 3).
+    """The same probability by the Lugannani–Rice type of formula Φ̄(w + ln(v/w)/w) (Kuonen 1999).
 
     As R survey has it, the χ² below keeps its whole degrees of freedom only: 20.9 count as 20 over 20.9.
     """

@@ -15,7 +15,7 @@ from tcslib.inference.linearization import Variance
 
 
 def brewer(probability: np.ndarray) -> Variance:
-    """Brewer's (2002, ch. 9) estimator from first-order probabilities (n,): n/(n - 1) Σ (1 - π)(z - z̄)²."""
+    """Brewer's (2002) estimator from first-order probabilities (n,): n/(n - 1) Σ (1 - π)(z - z̄)²."""
     pi = _checked(probability)
 
     def variance(z: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def overton(probability: np.ndarray, yates_grundy: bool = False) -> Variance:
 
 
 def hartley_rao(probability: np.ndarray, mean_square: float | None = None, yates_grundy: bool = False) -> Variance:
-    """Hartley & Rao's (1962, eq. 5.15) weights for systematic sampling from a random order, as Berger (2004) has them.
+    """Hartley & Rao's (1962) weights for systematic sampling from a random order, as Berger (2004) has them.
 
     Parameters
     ----------

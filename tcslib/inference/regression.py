@@ -29,7 +29,7 @@ ROUNDS = 50
 
 def regress(of: Source, outcome: Values, predictors: Values, *, family: Family = "linear",
             where: np.ndarray | None = None, level: float = 0.95, tolerance: float = 1e-12) -> Estimates:
-    """Weighted regression with an intercept, its coefficients' covariance by linearisation (Binder 1983, section 4.2).
+    """Weighted regression with an intercept, its coefficients' covariance by linearisation (Binder 1983).
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def rank_test(of: Source, values: Values, groups: Labels, *, where: np.ndarray |
               level: float = 0.95) -> Estimates:
     """The same of population ranks in 0–1: Wilcoxon's test under a design, Kruskal & Wallis' for several groups.
 
-    Lumley & Scott (2013, section 2): a row's rank is the estimated share of the population below it, plus half of that
+    Lumley & Scott (2013): a row's rank is the estimated share of the population below it, plus half of that
     with the same answer (alike to 12 digits). R survey averages the ranks of equal answers in the order of the file
     instead, which differs where their weights do.
     """
