@@ -113,6 +113,11 @@ class Design:
         """(n,) index of each row's resampling unit among the units sorted by stratum and label."""
         return self._units[0]
 
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(n,) rows sorted by id: sums taken in this order do not depend on the order of the file."""
+        return np.argsort(self.ids.astype(str), kind="stable")
+
     @property
     def unit_stratum(self) -> np.ndarray:
         """(units,) index of each unit's stratum."""
