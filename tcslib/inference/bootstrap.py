@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tcslib.survey.design import Design
+from tcslib.survey.levels import Level
 
 CHUNK = 64          # replicates drawn and multiplied together; fixed, so that no setting changes a last digit
 SHRINK = 2.0        # by how much the always-positive bootstrap brings its factors nearer to one
@@ -32,63 +32,6 @@ def resample(design: Design, draws: np.ndarray, seed: int, chunk: int) -> np.nda
     return factors
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
-    """The units of one stage of sampling, sorted.
-
-    Attributes
-    ----------
-    of_row
-        (n,) unit of each row.
-    parent, stratum
-        (units,) unit of the stage before (0 at the first stage), and stratum within it.
-    fraction
-        (units,) sampling fraction of the unit's stratum; 0 where the frame's count is not known.
-    """
-
-    of_row: np.ndarray
-    parent: np.ndarray
-    stratum: np.ndarray
-    fraction: np.ndarray
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """(strata,) units drawn in each stratum."""
-        return np.bincount(self.stratum)
-
-
-def levels(design: Design) -> list[Level]:
-    """The stages of a design, from the first to the last one that adds to the variance.
-
-    Below a stage whose frame counts are not known nothing is added: as with replacement, the first stage holds all.
-    """
-    out = [_level(np.zeros(len(design.ids), dtype=int), design.unit_stratum[design.unit], design.unit, design.fpc)]
-    for stage in design.stages:
-        if not out[-1].fraction.any():
-            break
-        before = out[-1].of_row
-        inside = np.zeros(len(before), dtype=int) if stage.strata is None else _codes(stage.strata)
-        stratum = _joint(before, inside)
-        out.append(_level(before, stratum, _joint(stratum, _codes(stage.clusters)), stage.fpc))
-    return out
-
-
-def _codes(labels: np.ndarray) -> np.ndarray:
-    return np.unique(labels, return_inverse=True)[1].ravel()
-
-
-def _joint(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """One code for each pair that occurs, sorted by the first, then the second."""
-    return _codes(a * (int(b.max(initial=0)) + 1) + b)
-
-
-def _level(parent: np.ndarray, stratum: np.ndarray, unit: np.ndarray, fpc: np.ndarray | None) -> Level:
-    first = np.unique(unit, return_index=True)[1]
-    sizes = np.bincount(stratum[first])
-    fraction = np.zeros(len(first)) if fpc is None else sizes[stratum[first]] / fpc[first]
-    return Level(unit, parent[first], stratum[first], np.minimum(fraction, 1.0))
-
-
 def preston(stages: Sequence[Level], seed: int, chunk: int) -> np.ndarray:
     """(CHUNK, units of the last level) factors of the rescaled bootstrap for several stages without replacement.
 
@@ -99,7 +42,7 @@ def preston(stages: Sequence[Level], seed: int, chunk: int) -> np.ndarray:
     factors = np.ones((CHUNK, 1))
     carry, earlier = np.ones((CHUNK, 1)), np.ones(1)
     for level in stages:
-        sizes = level.sizes
+        sizes, parent = level.drawn, level.parent[level.stratum]
         half, many = sizes // 2, sizes[level.stratum]
         order = np.argsort(level.stratum + rng.random((CHUNK, len(many))), axis=1)
         first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -111,9 +54,9 @@ def preston(stages: Sequence[Level], seed: int, chunk: int) -> np.ndarray:
         alone = many == 1          # a single unit stays what it is
         drawn = np.where(alone, 1.0, rank < taken)
         share = np.where(alone, 1.0, many / np.maximum(taken, 1))
-        scale = np.where(alone, 0.0, np.sqrt(taken * earlier[level.parent] * (1 - level.fraction)
+        scale = np.where(alone, 0.0, np.sqrt(taken * earlier[parent] * (1 - level.fraction[level.stratum])
                                              / np.maximum(many - taken, 1)))
-        above = carry[:, level.parent]
-        factors = factors[:, level.parent] + scale * above * (share * drawn - 1)
-        carry, earlier = above * np.sqrt(share) * drawn, earlier[level.parent] * level.fraction
+        above = carry[:, parent]
+        factors = factors[:, parent] + scale * above * (share * drawn - 1)
+        carry, earlier = above * np.sqrt(share) * drawn, earlier[parent] * level.fraction[level.stratum]
     return factors

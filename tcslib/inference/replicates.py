@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 
 from tcslib.errors import InputRefused, NotEstimable
-from tcslib.inference.bootstrap import CHUNK, SHRINK, Level, levels, preston, resample
+from tcslib.inference.bootstrap import CHUNK, SHRINK, preston, resample
 from tcslib.inference.halving import balanced, deleted, half_samples, jackknife, jackknife_scales
 from tcslib.inference.intervals import UNDEFINED_LIMIT
 from tcslib.survey.design import Design
+from tcslib.survey.levels import Level, levels
 from tcslib.survey.responses import Responses
 from tcslib.weighting.weights import UNMET, Adjustment, adjustment
 
@@ -95,7 +96,7 @@ class Replicates:
 
     @cached_property
     def _levels(self) -> list[Level]:
-        return levels(self.design)
+        return list(levels(self.design))
 
     @cached_property
     def _given(self) -> np.ndarray:
@@ -238,7 +239,7 @@ def _resampled(design: Design, kind: Kind) -> Design:
     if kind == "given":
         of_row = np.arange(len(design.ids))
     elif kind == "preston" and design.stages:
-        of_row = levels(design)[-1].of_row
+        of_row = list(levels(design))[-1].unit
     else:
         return design
     names = np.char.zfill(of_row.astype(str), len(str(len(of_row))))          # sorted as the units are
