@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from tcslib.errors import InputRefused
 
@@ -101,10 +102,13 @@ class Design:
 
     @cached_property
     def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        stratum = np.zeros(len(self.ids), dtype="U1") if self.strata is None else self.strata.astype(str)
-        within = self.ids.astype(str) if self.clusters is None else self.clusters.astype(str)
-        strata_names, of_row = np.unique(stratum, return_inverse=True)
-        labels, label = np.unique(within, return_inverse=True)
+        if self.clusters is None:          # all different: nothing beats a sort
+            labels, label = np.unique(self.ids.astype(str), return_inverse=True)
+        else:
+            label, labels = coded(self.clusters)
+        of_row, strata_names = np.zeros(len(self.ids), dtype=int), np.array([""])
+        if self.strata is not None:
+            of_row, strata_names = coded(self.strata)
         pairs, unit = np.unique(of_row * len(labels) + label, return_inverse=True)
         return unit, pairs // len(labels), strata_names, labels[pairs % len(labels)]
 
@@ -201,6 +205,12 @@ class Design:
                        clusters=rows(self.clusters), fpc=rows(self.fpc),
                        stages=tuple(stage.take(keep) for stage in self.stages),
                        given=self.given and replace(self.given, weights=self.given.weights[keep]))
+
+
+def coded(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) codes of labels, and the sorted labels they stand for, as text."""
+    codes, names = pd.factorize(labels.astype(str).astype(object), sort=True)          # a hash beats a sort of all rows
+    return codes, names.astype(str)
 
 
 def check_weights(weights: np.ndarray, column: str, rows: Sequence[int], where: str) -> None:
