@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tcslib.study.models import Model
 from tcslib.study.params import StudyParams
+from tcslib.study.plan_checks import check_plan
 from tcslib.study.strict_yaml import clipped, meant
 
 Refuse = Callable[[str, str], None]          # refuse(address, message)
@@ -22,6 +23,7 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
         refuse("wave", f'"{params.wave}" stands in the file {clipped(Path(shown).name)}. Name both alike.')
     _check_file(params, root, refuse)
     _check_shares(params, refuse)
+    check_plan(params.plan, refuse)
     if model is not None:
         _check_columns(params, model, refuse)
         _check_changes(params, model, refuse)
@@ -57,11 +59,6 @@ def _check_shares(params: StudyParams, refuse: Refuse) -> None:
             refuse(at, f"the shares sum to {sum(targets.values()):.6g}, not to 1. Correct them.")
     if bool(params.compare.brand) != bool(params.compare.own):
         refuse("compare", "`brand` and `own` go together: the column, and the client's value in it. Give both or none.")
-    if params.plan.strata and params.plan.population is not None:
-        total = sum(s.size for s in params.plan.strata.values())
-        if total != params.plan.population:
-            refuse("plan.population", f"{params.plan.population:,} differs from the strata's total {total:,}. "
-                                      "Drop it or correct it.")
 
 
 def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
