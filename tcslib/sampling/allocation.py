@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ Numbers = Sequence[float] | np.ndarray
 
 
 def shares_of(sizes: Numbers, rule: Rule = "proportional", sds: Numbers | None = None, costs: Numbers | None = None,
-              exponent: float = 0.5) -> np.ndarray:
+              exponent: float | None = None) -> np.ndarray:
     """The share of the answers each stratum is to get, (h,), summing to 1.
 
     Parameters
@@ -27,7 +27,8 @@ def shares_of(sizes: Numbers, rule: Rule = "proportional", sds: Numbers | None =
     rule
         *proportional* to size; *equal*; *neyman*, to size times standard deviation (Neyman 1934); *cost*, to size times
         standard deviation over the root of an interview's cost (Cochran 1977, eq. 5.23); *power*, to size raised to
-        ``exponent`` times the coefficient of variation (Bankier 1988): 0 serves every stratum alike, 1 the whole.
+        ``exponent`` (default 0.5) times the coefficient of variation (Bankier 1988): 0 serves every stratum alike, 1 the
+        whole.
     sds
         (h,) standard deviations within strata, or for *power* coefficients of variation; where means are about alike,
         as those of an index, the one does for the other.
@@ -52,13 +53,13 @@ def shares_of(sizes: Numbers, rule: Rule = "proportional", sds: Numbers | None =
     if not all((x > 0).all() and np.isfinite(x).all() for x in (size, sd, cost)):
         raise InputRefused("sizes, standard deviations and costs above 0 are expected.", "plan.strata")
     share = {"proportional": size, "equal": np.ones_like(size), "neyman": size * sd,
-             "cost": size * sd / np.sqrt(cost), "power": size ** exponent * sd}[rule]
+             "cost": size * sd / np.sqrt(cost), "power": size ** (0.5 if exponent is None else exponent) * sd}[rule]
     out: np.ndarray = share / share.sum()
     return out
 
 
 def allocate(n: int, sizes: Numbers, rule: Rule = "proportional", sds: Numbers | None = None, *,
-             costs: Numbers | None = None, exponent: float = 0.5, minimum: int | None = None,
+             costs: Numbers | None = None, exponent: float | None = None, minimum: int | None = None,
              takes_all: bool = False) -> np.ndarray:
     """Answers for each stratum, (h,) whole numbers that sum to n (largest remainders).
 
@@ -163,12 +164,29 @@ def size_by_strata(margin: float, plan: pd.DataFrame, sds: Numbers, *, level: fl
 
 def allocation_plan(n: int, sizes: Mapping[str, float], rule: Rule = "proportional",
                     sds: Mapping[str, float] | None = None, costs: Mapping[str, float] | None = None,
-                    **limits: float) -> pd.DataFrame:
+                    **limits: Any) -> pd.DataFrame:
     """The allocation by name: stratum, size, share, n. Empty without strata; ``limits`` as those of ``allocate``."""
     if not sizes:
         return pd.DataFrame({"stratum": [], "size": [], "share": [], "n": []})
     names = list(sizes)
     size = np.array([sizes[name] for name in names], dtype=float)
     of_sds, of_costs = ([given[name] for name in names] if given else None for given in (sds, costs))
-    answers = allocate(n, size, rule, of_sds, costs=of_costs, **limits)          # type: ignore[arg-type]
+    answers = allocate(n, size, rule, of_sds, costs=of_costs, **limits)
     return pd.DataFrame({"stratum": names, "size": size, "share": size / size.sum(), "n": answers})
+
+
+def within_budget(n: int, budget: float, sizes: Mapping[str, float], rule: Rule, sds: Mapping[str, float] | None,
+                  costs: Mapping[str, float], **limits: Any) -> int:
+    """As many of n answers as the budget, less fixed costs, pays for when they are spread as the plan says.
+
+    Without strata ``costs`` holds the one cost of an interview. :func:`affordable` is where the search starts; whole
+    numbers, minima and strata taken whole can make an allocation dearer than its shares.
+    """
+    cost = np.array(list(costs.values()), dtype=float)
+    if not sizes:
+        return min(n, affordable(budget, [1.0], cost[:1]))
+    size, sd = list(sizes.values()), list(sds.values()) if sds else None
+    n = min(n, affordable(budget, shares_of(size, rule, sd, cost, limits.get("exponent")), cost))
+    while allocate(n, size, rule, sd, costs=cost, **limits) @ cost > budget:
+        n -= 1
+    return n

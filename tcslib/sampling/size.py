@@ -159,8 +159,8 @@ def size_for_change(change: float, sd: float, *, level: float = 0.95, power: flo
 
 
 def size_for_difference(difference: float, sd: float, other_sd: float | None = None, *, ratio: float = 1.0,
-                        level: float = 0.95, power: float = 0.8, deff: float = 1.0, response: float = 1.0,
-                        eligible: float = 1.0, correlation: float | None = None) -> SampleSize:
+                        level: float = 0.95, power: float = 0.8, deff: float = 1.0, population: float | None = None,
+                        response: float = 1.0, eligible: float = 1.0, correlation: float | None = None) -> SampleSize:
     """Answers of one's own customers for a difference from a rival in the same wave to be seen.
 
     Parameters
@@ -169,26 +169,29 @@ def size_for_difference(difference: float, sd: float, other_sd: float | None = N
         Smallest difference worth seeing and the standard deviations of the two groups, in points.
     ratio
         Answers about the rival for each answer about oneself; the rival needs ``ratio * n``.
+    population
+        One's own customers; the rival's are taken to be without end.
     correlation
         When the same people rate both, that of their two scores; ``ratio`` does not count then.
 
     ``n = (sd² + other² / ratio) (z_{α/2} + z_β)² / difference²`` (Cohen 1988, section 2.3), and for pairs
-    ``(sd² + other² - 2 ρ sd other) (…)²``. Without finite population correction, which errs on the safe side.
+    ``(sd² + other² - 2 ρ sd other) (…)²``.
     """
     other = sd if other_sd is None else other_sd
     _above_0(**{"rival.difference": difference, "sd": sd, "rival.sd": other, "rival.ratio": ratio})
     if correlation is None:
         variance = sd ** 2 + other ** 2 / ratio
+        population = population and population * variance / sd ** 2          # only the part sd² / n ends with it
     else:
         _dependence(1, correlation)
         variance = sd ** 2 + other ** 2 - 2 * correlation * sd * other
     simple = variance * (normal(level, power) / difference) ** 2
-    return finish("rival", simple, deff, None, response, eligible)
+    return finish("rival", simple, deff, population, response, eligible)
 
 
 def sizes_for_segments(margin: float, sd: float, shares: Mapping[str, float], *, level: float = 0.95, deff: float = 1.0,
                        population: float | None = None, response: float = 1.0, eligible: float = 1.0) -> pd.DataFrame:
-    """Answers for the mean of every segment to be known within ``± margin``: segment, share, n, in_all.
+    """Answers for the mean of every segment to be known within ``± margin``: segment, share, n, in_all, approach.
 
     ``n`` when the segment can be sampled by itself; ``in_all`` is the whole sample, over all segments, in which chance
     alone brings n answers of the segment, ``n / share``.
@@ -200,8 +203,19 @@ def sizes_for_segments(margin: float, sd: float, shares: Mapping[str, float], *,
                                f"plan.segments.{name}")
         of = size_for_mean(margin, sd, level=level, deff=deff, response=response, eligible=eligible,
                            population=None if population is None else population * share)
-        rows.append((name, share, of.n, ceiling(of.n / share)))
-    return pd.DataFrame(rows, columns=["segment", "share", "n", "in_all"])
+        rows.append((name, share, of.n, ceiling(of.n / share), of.approach))
+    return pd.DataFrame(rows, columns=["segment", "share", "n", "in_all", "approach"])
+
+
+def together(segments: pd.DataFrame) -> SampleSize:
+    """The segments of :func:`sizes_for_segments`, each sampled by itself, as one sample."""
+    return SampleSize("segments", tuple(zip(segments["segment"], segments["n"].astype(float), strict=True)),
+                      int(segments["n"].sum()), int(segments["approach"].sum()))
+
+
+def to_approach(n: int, aims: Mapping[str, SampleSize], response: float = 1.0, eligible: float = 1.0) -> int:
+    """Customers to approach for n answers; where an aim asks for just n, from its number before rounding."""
+    return max((size.approach for size in aims.values() if size.n == n), default=ceiling(n / (response * eligible)))
 
 
 def margin_of(n: float, sd: float, *, level: float = 0.95, deff: float = 1.0, population: float | None = None) -> float:
