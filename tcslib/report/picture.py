@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from tcslib.report.diagram import fit
 
@@ -103,7 +104,7 @@ def _wide(p: Picture) -> tuple[list[str], float]:
         x = left[levels[0]] - 8
         parts.append(_line(f"M{first:g} {middle:.1f}C{first + 20:g} {middle:.1f} {first + 6:g} {y:.1f} {x - 6:.1f} "
                            f"{y:.1f}") + _arrow(x - 6, x, y))
-        parts += [_arrow(left[a] + each + 6, left[b] - 8, y) for a, b in zip(levels, levels[1:], strict=False)]
+        parts += [_arrow(left[a] + each + 6, left[b] - 8, y) for a, b in pairwise(levels)]
         if 1 in left:
             name = fit(row.name, each - 70, 12.5)
             parts += [_text(left[1], y - 5, name[0], INK, True), _text(left[1] + each, y - 5, row.size, INK2, False,
@@ -117,7 +118,7 @@ def _wide(p: Picture) -> tuple[list[str], float]:
         bottom += 14
     for i, (words, number, share) in enumerate(p.funnel):
         y = bottom + 24 + 24 * i
-        parts += [_text(left[levels[0]] - 42, y, words, INK2, False, "end"),
+        parts += [_text(left[levels[0]] - 10, y, words, INK2, False, "end"),
                   _bar(left[levels[0]], y - 8, WIDE - left[levels[0]] - 70, share, ACCENT if share < 1 else TINT),
                   _text(WIDE, y, number, INK, True, "end")]
     return parts, bottom + (24 * len(p.funnel) + 12 if p.funnel else 0)

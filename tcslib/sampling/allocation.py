@@ -27,8 +27,7 @@ def shares_of(sizes: Numbers, rule: Rule = "proportional", sds: Numbers | None =
     rule
         *proportional* to size; *equal*; *neyman*, to size times standard deviation (Neyman 1934); *cost*, to size times
         standard deviation over the root of an interview's cost (Cochran 1977, eq. 5.23); *power*, to size raised to
-        ``exponent`` (default 0.5) times the coefficient of variation (Bankier 1988): 0 serves every stratum alike, 1 the
-        whole.
+        ``exponent`` (default 0.5) times the coefficient of variation (Bankier 1988): 0 serves the parts, 1 the whole.
     sds
         (h,) standard deviations within strata, or for *power* coefficients of variation; where means are about alike,
         as those of an index, the one does for the other.
@@ -157,7 +156,7 @@ def margin_by_strata(plan: pd.DataFrame, sds: Numbers, *, level: float = 0.95, d
 
 
 def size_by_strata(margin: float, plan: pd.DataFrame, sds: Numbers, *, level: float = 0.95, deff: float = 1.0) -> int:
-    """Answers that an :func:`allocation_plan`'s shares need for the mean to be known within ``± margin``, rounded up."""
+    """Answers that an :func:`allocation_plan`'s shares need for the mean to be within ``± margin``, rounded up."""
     variance = (margin / normal(level)) ** 2 / deff
     return ceiling(size_for_variance(variance, plan["size"], sds, plan["n"] / plan["n"].sum()))
 

@@ -54,7 +54,7 @@ def size_for_regression(f2: float, predictors: int, tested: int | None = None, *
     while regression_power(high, f2, predictors, tested, level=level) < power:
         low, high = high, 2 * high
         if high > 10 ** 9:
-            raise InputRefused(f"an effect of f² = {f2:g} asks for more than {10 ** 9:,} answers. Plan for a larger one.",
+            raise InputRefused(f"an effect of f² = {f2:g} asks for more than {10 ** 9:,} answers. Take a larger one.",
                                "plan.smallest_f2")
     while high - low > 1:
         middle = (low + high) // 2

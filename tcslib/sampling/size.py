@@ -150,8 +150,8 @@ def size_for_change(change: float, sd: float, *, level: float = 0.95, power: flo
                     overlap: float = 0.0, correlation: float = 0.0) -> SampleSize:
     """Answers in each of two waves for a change of that size to be seen (Cohen 1988, section 2.4; Kish 1965, ch. 12).
 
-    ``n = 2 sd² (1 - P ρ) (z_{α/2} + z_β)² / change²`` per wave, where the share P of the people (``overlap``) answers in
-    both waves and ρ is the correlation of a person's two answers: 0 independent waves, 1 a full panel.
+    ``n = 2 sd² (1 - P ρ) (z_{α/2} + z_β)² / change²`` per wave, where the share P of the people (``overlap``) answers
+    in both waves and ρ is the correlation of a person's two answers: 0 independent waves, 1 a full panel.
     """
     _above_0(change=change, sd=sd)
     simple = 2 * _dependence(overlap, correlation) * (sd * normal(level, power) / change) ** 2
@@ -225,8 +225,8 @@ def margin_of(n: float, sd: float, *, level: float = 0.95, deff: float = 1.0, po
     return float(normal(level) * sd * math.sqrt(deff * fpc / n))
 
 
-def change_seen(n: float, sd: float, *, level: float = 0.95, power: float = 0.8, deff: float = 1.0, overlap: float = 0.0,
-                correlation: float = 0.0, population: float | None = None) -> float:
+def change_seen(n: float, sd: float, *, level: float = 0.95, power: float = 0.8, deff: float = 1.0,
+                overlap: float = 0.0, correlation: float = 0.0, population: float | None = None) -> float:
     """Smallest change between two waves of n answers that is seen with that power, in the units of sd."""
     _above_0(answers=n)
     counted = _both_waves(population, overlap, correlation)
@@ -237,8 +237,8 @@ def change_seen(n: float, sd: float, *, level: float = 0.95, power: float = 0.8,
 def design_effect(cluster_size: float = 1.0, rho: float = 0.0, weights: float = 1.0) -> float:
     """Design effect expected: ``weights (1 + (b - 1) ρ)`` (Kish 1965, section 5.4; 1992 for the two together).
 
-    ``cluster_size`` b answers per sampling unit, ``rho`` the correlation of answers within one, ``weights`` what unequal
-    weights cost, ``n Σ w² / (Σ w)²``.
+    ``cluster_size`` b answers per sampling unit, ``rho`` the correlation of answers within one, ``weights`` what
+    unequal weights cost, ``n Σ w² / (Σ w)²``.
     """
     _above_0(cluster_size=cluster_size, weights_deff=weights)
     return weights * (1 + (cluster_size - 1) * rho)

@@ -80,7 +80,7 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
         if column and column in number:
             refuse(key, f'column "{clipped(column)}" is {number[column]}, a number; a column of categories is '
                         "expected. Name another, or add one to the file.")
-    shown = sorted({column for column, key in labels if key not in {"data.id", "design.clusters"}} - {""})
+    shown = sorted({column for column, key in labels if key != "data.id"} - {""})
     named = f", or name one of {', '.join(map(clipped, shown))}." if shown else "."
     for column in params.categories:
         if column not in shown:

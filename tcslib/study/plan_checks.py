@@ -51,15 +51,15 @@ def _check_spread(plan: PlanParams, refuse: Refuse) -> None:
         refuse("plan.power_exponent", f"belongs to `allocation: power`, not to {plan.allocation}. Drop one of them.")
     small = [name for name, s in plan.strata.items() if plan.minimum and s.size < plan.minimum]
     if small:
-        refuse("plan.minimum", f'{plan.minimum:,} answers are more than stratum "{small[0]}" holds customers. Lower it, '
-                               "or merge strata.")
+        refuse("plan.minimum", f'{plan.minimum:,} answers are more than stratum "{small[0]}" holds customers. Lower '
+                               "it, or merge strata.")
     unpriced = [name for name, s in plan.strata.items() if s.cost is None and plan.interview_cost is None]
     if plan.allocation == "cost" and plan.strata and unpriced:
-        refuse("plan.allocation", f'cost needs the cost of an interview in every stratum, and "{unpriced[0]}" has none. '
-                                  "Add plan.strata.<name>.cost or plan.interview_cost.")
+        refuse("plan.allocation", f'cost needs the cost of an interview in every stratum, and "{unpriced[0]}" has '
+                                  "none. Add plan.strata.<name>.cost or plan.interview_cost.")
     elif plan.budget is not None and (unpriced or not (plan.strata or plan.interview_cost)):
         refuse("plan.budget", "needs the cost of an interview. Add plan.interview_cost, or a cost to every stratum.")
     if plan.budget is not None and plan.fixed_cost >= plan.budget:
-        refuse("plan.fixed_cost", f"{plan.fixed_cost:,g} leaves nothing of the budget of {plan.budget:,g}. Correct one.")
+        refuse("plan.fixed_cost", f"{plan.fixed_cost:,g} leaves nothing of a budget of {plan.budget:,g}. Correct one.")
     if plan.unit_cost is not None and (plan.interview_cost is None or plan.rho is None):
         refuse("plan.unit_cost", "needs `interview_cost`, `cluster_size` and `rho` beside it. Add them, or drop it.")

@@ -37,7 +37,8 @@ def population(context: Context, study: Any) -> View:
     return View([Finding(words.sentences(*text))], {"population": blanks["population"], "sample": p.sample})
 
 
-def sample_size(context: Context, sizes: Mapping[str, SampleSize], n: int, plan: Any, shared: Mapping[str, Any]) -> View:
+def sample_size(context: Context, sizes: Mapping[str, SampleSize], n: int, plan: Any,
+                shared: Mapping[str, Any]) -> View:
     """Answers needed for every aim the plan states, with the numbers put into the formula.
 
     ``sizes`` by aim: margin, change and what else is stated; ``n`` the answers planned; ``shared`` deff, population,
@@ -104,7 +105,7 @@ def _aim(context: Context, aim: str, plan: Any, size: SampleSize) -> str:
 
 
 def _working(context: Context, aim: str, plan: Any, size: SampleSize, shared: Mapping[str, Any]) -> str:
-    """The formula with the numbers put in: under simple random sampling, then the design effect, then the population."""
+    """The formula with the numbers put in: under simple random sampling, by the design effect, for the population."""
     number, words, simple = context.words.number, context.words, context.words.number(size.steps[0][1], 1)
     z, both = number(normal(0.95), 2), number(normal(0.95, plan.power), 3)
     sd, half = number(plan.sd, 1), number(plan.margin, 1)
@@ -129,13 +130,13 @@ def _working(context: Context, aim: str, plan: Any, size: SampleSize, shared: Ma
         out = words("working.effect")
     else:
         out = f"({z} × {sd} / {half})²"
-    out += f" = {simple}"
+    parts = [f"{out} =\u00a0{simple}"]
     for step, value in size.steps[1:]:
         if step == "deff" and shared["deff"] != 1:
-            out += f"; × {number(shared['deff'], 2)} = {number(value, 1)}"
+            parts.append(f"×\u00a0{number(shared['deff'], 2)} =\u00a0{number(value, 1)}")
         elif step == "fpc":
-            out += words("working.fpc", value=number(value, 1))
-    return out
+            parts.append(words("working.fpc", value=number(value, 1)))
+    return words.series(parts)
 
 
 def _settings(context: Context, plan: Any, shared: Mapping[str, Any]) -> str:

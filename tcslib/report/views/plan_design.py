@@ -45,7 +45,8 @@ def allocation(context: Context, spread: pd.DataFrame, plan: Any, sds: Mapping[s
     settings = [words(f"settings.allocation.{plan.allocation}"),
                 words("settings.half_width", deff=number(deff, 2))]
     if plan.allocation == "power":
-        settings.insert(1, words("settings.power_exponent", exponent=f"{0.5 if plan.power_exponent is None else plan.power_exponent:g}"))
+        exponent = 0.5 if plan.power_exponent is None else plan.power_exponent
+        settings.insert(1, words("settings.power_exponent", exponent=f"{exponent:g}"))
     if plan.minimum:
         settings.append(words("settings.minimum", minimum=number(plan.minimum, 0)))
     if plan.takes_all and (full := list(spread["stratum"][spread["n"] == spread["size"]])):
@@ -56,8 +57,8 @@ def allocation(context: Context, spread: pd.DataFrame, plan: Any, sds: Mapping[s
     if plan.cluster_size or plan.deff == 1:          # else nobody can tell how much of deff this allocation is
         half_all = margin_by_strata(spread, sd, deff=deff)
         enough = size_by_strata(plan.margin, spread, sd, deff=deff)
-        said.insert(0, words("plan.by_strata_model" if by_model(context) else "plan.by_strata", planned=blanks["n"], margin=number(
-            half_all, 1), target=number(plan.margin, 1), n=number(enough, 0)))
+        said.insert(0, words("plan.by_strata_model" if by_model(context) else "plan.by_strata", planned=blanks["n"],
+                             margin=number(half_all, 1), target=number(plan.margin, 1), n=number(enough, 0)))
     return View([table, *([Finding(words.sentences(*said))] if said else [])],
                 {"allocation": spread.to_dict("records")})
 
@@ -93,11 +94,12 @@ def design_picture(context: Context, spread: pd.DataFrame, n: int, approach: int
              if len(spread) else "", (context.heading(design.clusters) if design.clusters else words("picture.unit"))
              if plan.cluster_size else "", words("picture.answers"))
     reached = approach * shared["response"]
-    funnel = [(words("picture.approach"), number(approach, 0), 1.0)] if shared["response"] < 1 else []
-    if shared["eligible"] < 1:
+    funnel = [(words("picture.approach"), number(approach, 0), 1.0)] if approach > n else []
+    if shared["eligible"] < 1 and shared["response"] < 1:
         funnel.append((words("picture.respond"), number(reached, 0), shared["response"]))
     if funnel:
-        funnel.append((words("picture.answers"), number(n, 0), n / approach))
+        last = words("picture.eligible" if shared["eligible"] < 1 else "picture.respond")
+        funnel.append((last, number(n, 0), n / approach))
     per_unit = words("picture.per_unit", count=f"{plan.cluster_size:g}") if plan.cluster_size else ""
     wide, narrow = Picture(heads, count, rows, funnel, per_unit).draw()
     parts = [words("picture.row_units" if row.units else "picture.row", name=row.name, size=row.size,
@@ -105,7 +107,7 @@ def design_picture(context: Context, spread: pd.DataFrame, n: int, approach: int
     blanks = {"population": count, "n": number(n, 0), "approach": number(approach, 0)}
     alt = words.sentences(words("figure.design.alt", rows=words.series(parts), **blanks) if parts else words(
         "figure.design.alt_plain", **blanks))
-    figure = Figure("design", words("figure.design.title" if customers else "figure.design.title_plain", **blanks), words(
-        "figure.design.sub" if heads[1] else "figure.design.sub_plain"), wide, narrow, alt, "",
-        of.assign(units=units))
+    title = words("figure.design.title" if customers else "figure.design.title_plain", **blanks)
+    sub = words("figure.design.sub" if heads[1] else "figure.design.sub_plain")
+    figure = Figure("design", title, sub, wide, narrow, alt, "", of.assign(units=units))
     return View([figure])

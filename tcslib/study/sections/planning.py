@@ -46,9 +46,9 @@ class RivalPlan(Section):
 class PlanParams(Section):
     """What the sample was planned to deliver."""
 
-    strata: dict[str, PlanStratum] = {}
-    population: int | None = Field(None, gt=0)
-    frame: Words = {}
+    strata: dict[str, PlanStratum] = Field({}, description="of the frame, by the value design.strata has in the data")
+    population: int | None = Field(None, gt=0, description="customers on the frame, where no strata are named")
+    frame: Words = Field({}, description="what the sample is drawn from, for the reader")
     margin: float = Field(2.5, gt=0, description="half-width of the 95% interval of the index, in points")
     change: float = Field(5.0, gt=0, description="smallest change between two waves worth seeing, in points")
     overlap: Share | None = Field(None, description="share of the people who answer in both waves; 1 for a full panel")
@@ -70,7 +70,7 @@ class PlanParams(Section):
     weights_deff: float | None = Field(None, ge=1, description="design effect of unequal weights")
     response: float = Field(1.0, gt=0, le=1, description="response rate expected")
     eligible: float = Field(1.0, gt=0, le=1, description="share of those approached whom the report is about")
-    power: float = Field(0.8, gt=0.5, lt=1)
+    power: float = Field(0.8, gt=0.5, lt=1, description="with which changes, differences and paths are to be seen")
     allocation: Literal["proportional", "equal", "neyman", "cost", "power"] = Field(
         "proportional", description="how answers are spread over the strata")
     power_exponent: float | None = Field(None, ge=0, le=1, description="of allocation power: 0 serves each stratum "
