@@ -1,7 +1,7 @@
 """Planning a sample: every number of the reference examples, oracles, limits, and what a plan shows.
 
 Numbers checked against something not ours: 86. worked_examples and sampling_stratified_mean (R and textbooks) 67,
-Kock & Hadaya's constants and Hair's table 18, R's pwr 1; the statsmodels comparisons come on top.
+Kock & Hadaya's constants and Hair's table 18, R's pwr 1. What statsmodels, simulation and test_sampling say is on top.
 """
 
 from __future__ import annotations
@@ -250,7 +250,12 @@ def test_largest_remainders(example: Any) -> None:
     assert spread.allocate(sum(known), sizes, minimum=2).tolist() == known
 
 
-def test_the_stratified_mean(expected: Expected) -> None:
+def test_the_stratified_mean(expected: Expected, example: Any) -> None:
+    given, known = example("lohr_caribou_neyman")
+    shares = spread.shares_of(given["N_h"], "neyman", given["S_h"])
+    se = spread.stratified_se(given["N_h"], given["n"] * shares, given["S_h"])
+    assert se ** 2 == pytest.approx(known["var_neyman"], rel=1e-9)
+    assert spread.size_for_variance(se ** 2, given["N_h"], given["S_h"], shares) == pytest.approx(given["n"], rel=1e-9)
     case = expected("sampling", "sampling_stratified_mean")
     given, known = case["inputs"], case["expected"]
     assert np.average(given["mean"], weights=given["N"]) == pytest.approx(known["mean"], abs=1e-9)

@@ -38,7 +38,8 @@ def allocation(context: Context, spread: pd.DataFrame, plan: Any, sds: Mapping[s
     if uses["sd"]:
         columns += context.columns(data, "score", "sd")
     if uses["cost"]:
-        columns.append(Column(words("head.cost"), [f"{costs[s]:,g}" for s in spread["stratum"]]))
+        columns.append(Column(words("head.cost"), [number(costs[s], 0 if float(costs[s]).is_integer() else 2)
+                                                    for s in spread["stratum"]]))
     columns += [*context.columns(spread, "count", planned="n"),
                 Column(words("head.half_width" if by_model(context) else "head.margin"), [number(x, 1) for x in half])]
     blanks = {"n": number(spread["n"].sum(), 0), "strata": number(len(spread), 0)}
@@ -47,6 +48,8 @@ def allocation(context: Context, spread: pd.DataFrame, plan: Any, sds: Mapping[s
     if plan.allocation == "power":
         exponent = 0.5 if plan.power_exponent is None else plan.power_exponent
         settings.insert(1, words("settings.power_exponent", exponent=f"{exponent:g}"))
+    if uses["cost"] and plan.unit_cost:
+        settings.insert(1, words("settings.cost_with_unit"))
     if plan.minimum:
         settings.append(words("settings.minimum", minimum=number(plan.minimum, 0)))
     if plan.takes_all and (full := list(spread["stratum"][spread["n"] == spread["size"]])):
