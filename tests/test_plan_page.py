@@ -170,8 +170,11 @@ def test_the_picture_of_a_design(shown: Any, language: str, plan: dict[str, Any]
         assert (left, right) == (0, width)
         for text in root.iter("text"):
             assert 0 <= float(text.get("x")) <= width and 8 <= float(text.get("y")) <= bottom
-        for rect in root.iter("rect"):
-            x, y, wide, tall = (float(rect.get(k)) for k in ("x", "y", "width", "height"))
+        boxes = [list(map(float, m)) for path in root.iter("path")
+                 for m in re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v([\d.]+)h-[\d.]+z", path.get("d"))]
+        drawn = len(page.kept["allocation"])
+        assert len(boxes) >= 2 * (drawn if drawn <= 12 else 1)
+        for x, y, wide, tall in boxes:
             assert x >= 0 and x + wide <= width + 0.1 and y >= 0 and y + tall <= bottom
         words = [(float(t.get("x")), float(t.get("y")), t.get("text-anchor"), t.text) for t in root.iter("text")]
         boxes = [(x - w * (a == "end") - w / 2 * (a == "middle"), y, w) for x, y, a, s in words
