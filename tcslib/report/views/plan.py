@@ -79,6 +79,13 @@ def sample_size(context: Context, sizes: Mapping[str, SampleSize], n: int, plan:
         "aims": {aim: size.n for aim, size in sizes.items()}}})
 
 
+def rates(context: Context, shared: Mapping[str, Any]) -> list[str]:
+    """The response and the share of eligible expected, as far as they are below all."""
+    words = context.words
+    return [words("settings.response", response=words.share(shared["response"]))] * (shared["response"] < 1) + [
+        words("settings.eligible", eligible=words.share(shared["eligible"]))] * (shared["eligible"] < 1)
+
+
 def _aim(context: Context, aim: str, plan: Any, size: SampleSize) -> str:
     """What is to be reached, in words."""
     words, model, number = context.words, by_model(context), context.words.number
@@ -130,10 +137,10 @@ def _working(context: Context, aim: str, plan: Any, size: SampleSize, shared: Ma
         out = words("working.effect")
     else:
         out = f"({z} × {sd} / {half})²"
-    parts = [f"{out} =\u00a0{simple}"]
+    parts = [words("working.simple", working=out, value=simple)]
     for step, value in size.steps[1:]:
         if step == "deff" and shared["deff"] != 1:
-            parts.append(f"×\u00a0{number(shared['deff'], 2)} =\u00a0{number(value, 1)}")
+            parts.append(words("working.deff", deff=number(shared["deff"], 2), value=number(value, 1)))
         elif step == "fpc":
             parts.append(words("working.fpc", value=number(value, 1)))
     return words.series(parts)
@@ -151,9 +158,7 @@ def _settings(context: Context, plan: Any, shared: Mapping[str, Any]) -> str:
         parts.append(words("settings.deff", deff=number(shared["deff"], 2)))
     if shared["population"]:
         parts.append(words("settings.fpc", population=number(shared["population"], 0)))
-    if shared["response"] * shared["eligible"] < 1:
-        parts.append(words("settings.response", response=words.share(shared["response"]),
-                           eligible=words.share(shared["eligible"])))
+    parts += rates(context, shared)
     if plan.smallest_path:
         parts.append(words("settings.path"))
     if plan.smallest_f2:

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from tcslib.report.context import Context
-from tcslib.report.picture import Picture, Row
+from tcslib.report.picture import MOST_SQUARES, Picture, Row
 from tcslib.report.records import Column, Figure, Finding, View
-from tcslib.report.views.plan import by_model
+from tcslib.report.views.plan import by_model, rates
 from tcslib.sampling.allocation import margin_by_strata, size_by_strata
 from tcslib.sampling.size import best_cluster_size, ceiling, design_effect, margin_of
 
@@ -110,7 +110,11 @@ def design_picture(context: Context, spread: pd.DataFrame, n: int, approach: int
     blanks = {"population": count, "n": number(n, 0), "approach": number(approach, 0)}
     alt = words.sentences(words("figure.design.alt", rows=words.series(parts), **blanks) if parts else words(
         "figure.design.alt_plain", **blanks))
+    settings = [words(f"settings.allocation.{plan.allocation}")] * (len(spread) > 0) + rates(context, shared)
+    if any(unit and unit <= MOST_SQUARES for unit in units):
+        settings.append(words("settings.square", unit=heads[2]))
     title = words("figure.design.title" if customers else "figure.design.title_plain", **blanks)
     sub = words("figure.design.sub" if heads[1] else "figure.design.sub_plain")
-    figure = Figure("design", title, sub, wide, narrow, alt, "", of.assign(units=units))
+    figure = Figure("design", title, sub, wide, narrow, alt, words.clauses(settings),
+                    of.assign(units=units))
     return View([figure])
