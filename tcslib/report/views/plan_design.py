@@ -112,7 +112,8 @@ def design_picture(context: Context, spread: pd.DataFrame, n: int, approach: int
         "figure.design.alt_plain", **blanks))
     settings = [words(f"settings.allocation.{plan.allocation}")] * (len(spread) > 0) + rates(context, shared)
     if any(unit and unit <= MOST_SQUARES for unit in units):
-        settings.append(words("settings.square", unit=heads[2]))
+        settings.append(words("settings.square", unit=context.named(design.clusters) if design.clusters else words(
+            "picture.one_unit")))
     title = words("figure.design.title" if customers else "figure.design.title_plain", **blanks)
     sub = words("figure.design.sub" if heads[1] else "figure.design.sub_plain")
     figure = Figure("design", title, sub, wide, narrow, alt, words.clauses(settings),
