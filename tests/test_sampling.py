@@ -162,7 +162,8 @@ def test_neyman_gives_the_smallest_variance() -> None:
 @pytest.mark.parametrize(("n", "sizes", "rule", "sds", "said"), [
     (300, [500, 300], "neyman", None, "needs the standard deviation of every stratum"),
     (300, [1000, 100], "equal", None, "150 answers are planned from a stratum of 100 customers"),
-    (1200, [500, 600], "proportional", None, "655 answers are planned from a stratum of 600"),
+    (1050, [900, 200], "equal", None, "525 answers are planned from a stratum of 200"),
+    (1200, [500, 600], "proportional", None, "1,200 answers are planned from 1,100 customers"),
     (20, [5000, 40], "proportional", None, "fewer than 2")])
 def test_allocations_that_cannot_be_made_are_refused(n: int, sizes: list[int], rule: Any, sds: Any, said: str) -> None:
     with pytest.raises(InputRefused, match=said):

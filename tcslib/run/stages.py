@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from tcslib.structure.fit import PlsFit
 
 _VIEWS = {view: module for module, views in {
-    "plan": "population sample_size precision allocation", "cleaning": "source ledger missing flags weights achieved",
-    "field": "response progress early_late frame_check",
+    "plan": "population sample_size plan_segments precision", "plan_design": "allocation design_picture",
+    "cleaning": "source ledger missing flags weights achieved", "field": "response progress early_late frame_check",
     "measurement": "items reliability loadings cross_check",
     "structure": "paths explained index_score scores priorities",
     "loyalty": "loyalty_score recommendation curve", "groups": "segments brands", "trend": "trend",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tcslib.study.models import Model
 from tcslib.study.params import StudyParams
+from tcslib.study.plan_checks import check_plan
 from tcslib.study.strict_yaml import clipped, meant
 
 Refuse = Callable[[str, str], None]          # refuse(address, message)
@@ -23,6 +24,7 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
     for at, file in (("data.file", params.data.file), *params.fieldwork.files):
         _check_file(params, at, file, root, refuse)
     _check_shares(params, refuse)
+    check_plan(params.plan, refuse)
     if model is not None:
         _check_columns(params, model, refuse)
         _check_replicates(params, refuse)
@@ -59,11 +61,6 @@ def _check_shares(params: StudyParams, refuse: Refuse) -> None:
             refuse(at, f"the shares sum to {sum(targets.values()):.6g}, not to 1. Correct them.")
     if bool(params.compare.brand) != bool(params.compare.own):
         refuse("compare", "`brand` and `own` go together: the column, and the client's value in it. Give both or none.")
-    if params.plan.strata and params.plan.population is not None:
-        total = sum(s.size for s in params.plan.strata.values())
-        if total != params.plan.population:
-            refuse("plan.population", f"{params.plan.population:,} differs from the strata's total {total:,}. "
-                                      "Drop it or correct it.")
 
 
 def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
@@ -89,7 +86,7 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
         if column and column in number:
             refuse(key, f'column "{clipped(column)}" is {number[column]}, a number; a column of categories is '
                         "expected. Name another, or add one to the file.")
-    shown = sorted({column for column, key in labels if key != "data.id" and not key.endswith("clusters")} - {""})
+    shown = sorted({column for column, key in labels if key != "data.id"} - {""})
     named = f", or name one of {', '.join(map(clipped, shown))}." if shown else "."
     for column in params.categories:
         if column not in shown:
@@ -107,7 +104,7 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
 def _check_replicates(params: StudyParams, refuse: Refuse) -> None:
     """Replicates that need what the study does not state."""
     given, weighting, design = params.replicates.method == "given", params.weighting, params.design
-    if given and weighting.model_fields_set:
+    if given and (weighting.rake or weighting.trim is not None):
         refuse("weighting", "replicate weights given with the data hold their weighting already, and steps of their "
                             "own would not be replayed. Drop weighting, or replicates.columns.")
     if given and not design.weights:

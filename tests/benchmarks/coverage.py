@@ -168,9 +168,9 @@ def coverage(samples: int, count: int, workers: int = 2) -> list[dict[str, Any]]
     return lines
 
 
-def band(samples: int) -> tuple[float, float]:
+def band(samples: int) -> tuple[float, ...]:
     """Coverages that are no evidence against a true one of 93–97%, at 99.9%."""
-    return (float(stats.binom.ppf(0.0005, samples, LOW)) / samples, float(stats.binom.ppf(0.9995, samples, HIGH)) / samples)
+    return tuple(float(stats.binom.ppf(p, samples, c)) / samples for p, c in ((0.0005, LOW), (0.9995, HIGH)))
 
 
 def main() -> int:
