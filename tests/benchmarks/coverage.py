@@ -4,14 +4,15 @@
 
 A population of 20,000 customers of 400 stores in five regions is sampled by six designs; mean, total, ratio and a
 composite index are estimated by linearisation and by the bootstrap. Each line: design, statistic, method, coverage,
-samples, gated (whether the coverage must lie inside the 99.9% binomial band around 93–97%; with few sampling units or a
-skewed variable it is reported only), and naive: the coverage claimed for an interval that takes the same weighted answers
-for a simple random sample.
+samples, gated (whether the coverage must lie inside the 99.9% binomial band around 93–97%; with few sampling units or
+a skewed variable it is reported only), and naive: the coverage of an interval that takes the same weighted answers for a
+simple random sample.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -59,7 +60,7 @@ def population(skewed: bool = False) -> Population:
     spend = rng.gamma(4, 12, n) * (1 + 0.1 * region)
     score = np.exp(1.5 * rng.normal(size=n)) if skewed else (items - 1).mean(axis=1) / 9 * 100
     frame = pd.DataFrame({
-        "id": [f"{i:06d}" for i in range(n)], "region": [f"r{r}" for r in region], "store": [f"s{s:03d}" for s in store],
+        "id": [f"{i:06d}" for i in range(n)], "region": [f"r{r}" for r in region], "store": np.char.add("s", store.astype(str)),
         "users": store_size[store], "gender": gender, "age": age, "score": score, "spend": spend,
         **{f"Q{k}": items[:, k] for k in range(3)}, "answers": rng.random(n) < 0.35 + 0.2 * (age != "18-34")
         + 0.1 * (gender == "f")})
@@ -158,7 +159,7 @@ def coverage(samples: int, count: int, workers: int = 2) -> list[dict[str, Any]]
     with ProcessPoolExecutor(workers) as pool:
         for design in (*GATED, *REPORTED):
             cuts = np.linspace(0, samples, 4 * workers + 1).astype(int)
-            found = sum(pool.map(hits, [(design, a, b, count) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]))
+            found = sum(pool.map(hits, [(design, a, b, count) for a, b in itertools.pairwise(cuts)]))
             for s, name in enumerate(STATISTICS):
                 gated = design in GATED
                 for at, method in enumerate(("linearised", "bootstrap")):

@@ -22,6 +22,7 @@ from markupsafe import Markup
 from tcslib.errors import RunFailed
 from tcslib.report.fonts import embedded
 from tcslib.report.page.sections import shown_cells
+from tcslib.report.page.slim import share_styles
 from tcslib.report.records import MIME
 from tcslib.report.wording import Words
 
@@ -277,5 +278,6 @@ def build_page(words: Words, notebooks: Sequence[Path], values: Mapping[str, Any
     html = builder.templates.get_template("page.html.j2").render(
         **values, s=values["summary"], lang={"en": "en", "zh": "zh-Hans"}[words.language], css=css, foot=Markup(foot),
         chapters=chapters)
+    html = share_styles(html)
     # what the page shows decides which glyphs it carries, so they come last
     return html.replace("</style>", f"{embedded(html)}</style>", 1), builder.dropped
