@@ -17,10 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
+import numpy as np
+import pandas as pd
 
-from tcslib.sampling.selection import Step, draw  # noqa: E402
+from tcslib.sampling.selection import Step, draw
 
 LIMIT, STRATA, EACH = 4.0, 500, 40
 
@@ -29,7 +29,8 @@ def frames(rows: int) -> dict[str, pd.DataFrame]:
     """Customers in 500 regions with sizes spread as turnovers are."""
     rng = np.random.default_rng(1)
     names = np.array([f"Region {number:03d}" for number in range(STRATA)], dtype=object)
-    ordered = pd.DataFrame({"id": np.arange(rows), "region": pd.Series(names[rng.integers(0, STRATA, rows)], dtype="str"),
+    region = pd.Series(names[rng.integers(0, STRATA, rows)], dtype="str")
+    ordered = pd.DataFrame({"id": np.arange(rows), "region": region,
                             "turnover": rng.lognormal(3, 1, rows)})
     mixed = ordered.take(rng.permutation(rows)).reset_index(drop=True)
     return {"sorted_s": ordered, "mixed_s": mixed, "text_s": mixed.assign(id="C" + mixed["id"].astype("str"))}
