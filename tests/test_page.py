@@ -27,6 +27,7 @@ from tcslib.report.page.build import PageBuilder, build_page, formula, svg_for_p
 from tcslib.report.records import MIME, Column, Figure, Finding, Table, View
 from tcslib.report.summary import mini_interval, shortened, summary
 from tcslib.report.wording import Words, phrases
+from tcslib.run.fieldsheet import OUTCOMES
 from tcslib.study.load import load
 from tcslib.study.params import CleaningParams, MeasurementParams, PlsParams, StudyParams
 from tcslib.study.sections.planning import PlanParams
@@ -524,13 +525,17 @@ COMPUTED = {
     **{key: ["up", "down", "unclear", "marked"] for key in ("summary.change.{}", "summary.since.{}", "trend.answer_{}",
                                                              "trend.title_{}")},
     "trend.how.{}": ["wording", "scale", "codes"],
-    "rule.flag_{}": ["straight_line", "same_answers", "speeder"]}
+    "rule.flag_{}": ["straight_line", "same_answers", "speeder"],
+    "customers.unheard.{}": ["listed", "drawable", "drawn"], "customers.twice_by.{}": ["id", "name", "phone", "email"],
+    "sheet.{}": ["main", "reserve"], "sheet.how.{}": ["order", "attempts", "final", "reserve", "private"],
+    "outcome.{}": [code.replace(".", "_") for code in OUTCOMES]}
 # values come from the data or from the code that calls: whatever is there must be a phrase of that group
 SPARE: set[str] = set()          # written, not asked for
 CALLED = {"context.column": ["head.{}"], "self.column": ["head.{}"],
           "context.figure": ["figure.{}.title", "figure.{}.sub", "figure.{}.alt"],
           "context.table": ["table.{}.title", "table.{}.sub"]}
-OPEN = {"kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub", "figure.{}.alt"}
+OPEN = {"class.{}", "kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub",
+        "figure.{}.alt"}
 
 
 def strings(node: ast.expr) -> Iterator[str]:
@@ -593,7 +598,8 @@ def test_every_phrase_asked_for_exists(language) -> None:
 def test_every_phrase_is_asked_for(language) -> None:
     asked = used_keys()
     asked |= {form.replace("{}.{}", "{}").replace("{}", fill) for form, fills in COMPUTED.items() for fill in fills}
-    loose = re.compile("|".join(re.escape(f).replace(r"\{\}", "[^.]+") for f in ("kind.{}", "rule.{}", "mask.{}")))
+    made_up = ("class.{}", "kind.{}", "rule.{}", "mask.{}")
+    loose = re.compile("|".join(re.escape(f).replace(r"\{\}", "[^.]+") for f in made_up))
     assert {k for k in set(phrases(language)) - asked if not loose.fullmatch(k)} <= SPARE
 
 

@@ -222,6 +222,41 @@ class CustomerList:
         return out.rename_axis(None, axis=1).rename_axis("class").reset_index()
 
 
+@dataclass(frozen=True, eq=False)
+class FrameState:
+    """A list and the draw from it, in counts.
+
+    Attributes
+    ----------
+    classes
+        class, listed, resting, drawable, drawn; as they were when the sample was drawn, else as of ``day``.
+    coverage
+        As ``CustomerList.coverage`` gives it.
+    changes
+        As ``CustomerList.changes`` gives it, of the days after ``since``; None where no day is known.
+    drawn
+        Whether a sample was drawn; ``stale``: whether the list's file has changed after that.
+    duplicates
+        Groups of customers that may be one, by id, name, phone or email.
+    classed
+        Whether the list names classes.
+    """
+
+    classes: pd.DataFrame
+    coverage: pd.DataFrame
+    changes: pd.DataFrame | None
+    day: str
+    since: str
+    drawn: bool
+    stale: bool
+    duplicates: Mapping[str, int]
+    classed: bool
+
+    def table(self) -> pd.DataFrame:
+        """Customers of each class: class, listed, resting, drawable, drawn."""
+        return self.classes
+
+
 def by_class(kinds: np.ndarray, listed: np.ndarray, resting: np.ndarray, drawable: np.ndarray, drawn: np.ndarray,
              classes: Sequence[str] = ()) -> pd.DataFrame:
     """Customers of each class: class, listed, resting, drawable, drawn.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tcslib.study.models import Model
 from tcslib.study.params import StudyParams
+from tcslib.study.sections.frame import frame_faults
 from tcslib.study.strict_yaml import clipped, meant
 
 Refuse = Callable[[str, str], None]          # refuse(address, message)
@@ -20,31 +21,34 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
         refuse("client", f'"{params.client}" lies in the folder params/{clipped(folder)}. Name both alike.')
     if params.wave != wave:
         refuse("wave", f'"{params.wave}" stands in the file {clipped(Path(shown).name)}. Name both alike.')
-    _check_file(params, root, refuse)
+    _check_file("data.file", params.data.file, params.client, root, refuse)
+    if params.frame is not None:
+        _check_file("frame.file", params.frame.file, params.client, root, refuse)
+    for address, message in frame_faults(params.frame, params.draw, params.fieldwork.start):
+        refuse(address, message)
     _check_shares(params, refuse)
     if model is not None:
         _check_columns(params, model, refuse)
         _check_changes(params, model, refuse)
 
 
-def _check_file(params: StudyParams, root: Path, refuse: Refuse) -> None:
-    file = params.data.file
+def _check_file(key: str, file: str, client: str, root: Path, refuse: Refuse) -> None:
     try:
         inside = Path(os.path.realpath(root / "data" / "raw"))
         where = Path(os.path.realpath(root / file))
         there, regular = where.exists(), where.is_file()
     except (OSError, ValueError):          # too long, or a character no file name may hold
-        refuse("data.file", f'"{clipped(file)}" cannot be the name of a file. Correct it.')
+        refuse(key, f'"{clipped(file)}" cannot be the name of a file. Correct it.')
         return
     if Path(file).is_absolute() or inside not in where.parents:
-        refuse("data.file", f'"{clipped(file)}" lies outside data/raw. Copy the file into data/raw/{params.client}/ '
-                            "and name it from the project's root.")
+        refuse(key, f'"{clipped(file)}" lies outside data/raw. Copy the file into data/raw/{client}/ and name it from '
+                    "the project's root.")
     elif not there:
-        refuse("data.file", f'there is no "{clipped(file)}". ' + meant(
-            where.name, (p.name for p in where.parent.glob("*")), f"Put the file into data/raw/{params.client}/.", 0.6,
+        refuse(key, f'there is no "{clipped(file)}". ' + meant(
+            where.name, (p.name for p in where.parent.glob("*")), f"Put the file into data/raw/{client}/.", 0.6,
             clipped))
     elif not regular:
-        refuse("data.file", f'"{clipped(file)}" is not a regular file. Give the file that holds the answers.')
+        refuse(key, f'"{clipped(file)}" is not a regular file. Give the file itself.')
 
 
 def _check_shares(params: StudyParams, refuse: Refuse) -> None:

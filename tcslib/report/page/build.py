@@ -77,7 +77,7 @@ class PageBuilder:
 
         notebook = nbformat.read(path, as_version=4)
         tags = {"en", "zh"} - {self.words.language}
-        notebook.cells = [c for c in notebook.cells if not tags & set(c.metadata.get("tags", []))]
+        notebook.cells = shown_cells([c for c in notebook.cells if not tags & set(c.metadata.get("tags", []))])
         self._code, self._behind, name = [], [], path.stem
         exporter = TemplateExporter(
             extra_template_basedirs=[str(HERE)], template_name="chapter", template_extension=".html.j2", filters={
@@ -152,6 +152,18 @@ class PageBuilder:
         head = self.words("page.code", behind=behind) if behind else self.words("page.code_plain")
         return Markup('<details class="fold"><summary>{}</summary><pre tabindex="0" role="region" aria-label="{}">'
                       "<code>{}</code></pre></details>").format(head, head, code)
+
+
+def shown_cells(cells: Sequence[Any]) -> list[Any]:
+    """The cells without those of a part marked ``tcs: {part: name}`` of which no cell shows anything.
+
+    Such a part is about what some studies state and others do not.
+    """
+    def part(cell: Any) -> str:
+        return str(cell.metadata.get("tcs", {}).get("part", ""))
+
+    shown = {part(c) for c in cells for o in c.get("outputs", []) if o.get("data", {}).get(MIME)}
+    return [c for c in cells if not part(c) or part(c) in shown]
 
 
 def formula(latex: str, block: bool) -> Markup:
