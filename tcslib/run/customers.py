@@ -151,15 +151,14 @@ def _as_numbers(column: pd.Series, columns: ListColumns) -> pd.Series:
 
 def _day(earlier: Mapping[str, Any]) -> str:
     """The day a run of another wave counted rest to, or would have."""
-    said = FrameParams.model_construct(as_of=(earlier.get("frame") or {}).get("as_of", ""))
-    return day_of(said, (earlier.get("fieldwork") or {}).get("start", ""))
+    return day_of((earlier.get("frame") or {}).get("as_of", ""), (earlier.get("fieldwork") or {}).get("start", ""))
 
 
 # -- what of it a report tells ---------------------------------------------------------------------------------------
 
 def as_of(study: Study) -> str:
     """The day rest is counted to, "" where the study states none."""
-    return day_of(stated(study), study.params.fieldwork.start)
+    return day_of(stated(study).as_of, study.params.fieldwork.start)
 
 
 def drawable(study: Study, customers: CustomerList) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

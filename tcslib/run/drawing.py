@@ -23,7 +23,7 @@ from tcslib.sampling.frame import by_class, unheard
 from tcslib.sampling.selection import ALL, Draw, Step, draw
 from tcslib.sampling.size import size_for_change, size_for_mean
 from tcslib.study.load import Study
-from tcslib.study.sections.frame import DrawParams, StageParams, StratumDraw
+from tcslib.study.sections.frame import DrawParams, StageParams, StratumDraw, by_name
 
 RECORD = "draw.json"
 
@@ -129,9 +129,9 @@ def _plan(study: Study, how: DrawParams, rows: pd.DataFrame) -> dict[str, list[S
     """The stages of each stratum, with the numbers the study gives, or those of its plan."""
     sizes = rows[how.strata].value_counts().to_dict() if how.strata else {ALL: len(rows)}
     first = how.stages[0] if how.stages else how
-    given = how.n or first.n
+    given = by_name(how.n or first.n)
     counts = dict(given) if set(given) != {""} or not how.strata else _spread(study, given[""], sizes, "draw.n")
-    own = {name: part.n or (part.stages[0].n if part.stages else {}) for name, part in how.by_stratum.items()}
+    own = {name: by_name(part.n or (part.stages[0].n if part.stages else {})) for name, part in how.by_stratum.items()}
     refuse_all([InputRefused(f'there is no stratum "{name}" that can be drawn from; there are '
                              f"{', '.join(sorted(sizes)[:12])}. Correct it.", f"{study.path}: draw.by_stratum")
                 for name in how.by_stratum if name not in sizes])
@@ -172,17 +172,13 @@ def _planned(study: Study, sizes: Mapping[str, int]) -> dict[str, int]:
 
 def _steps(own: StratumDraw | None, how: DrawParams, n: int) -> list[Step]:
     """The stages of a stratum: its own, else those of all, key by key where there is one stage."""
-    stages: Sequence[StageParams] = (own.stages if own else []) or ([] if own and _own_stage(own) else how.stages)
+    keys = ("method", "clusters", "size_measure", "sort", "short")
+    told = {key: own and getattr(own, key) for key in keys}
+    stages: Sequence[StageParams] = (own.stages if own else []) or ([] if any(told.values()) else how.stages)
     if not stages:
-        merged = StageParams(**{key: getattr(own if own and key in own.model_fields_set else how, key)
-                                for key in StageParams.model_fields if key != "n"})
-        stages = [merged]
-    return [Step(n if number == 0 else s.n[""], s.method, s.clusters, s.size_measure, tuple(s.sort), None, s.short)
-            for number, s in enumerate(stages)]
-
-
-def _own_stage(own: StratumDraw) -> bool:
-    return bool(own.model_fields_set & {"method", "clusters", "size_measure", "sort"})
+        stages = [StageParams(**{key: told[key] or getattr(how, key) for key in keys})]
+    return [Step(n if number == 0 else by_name(s.n)[""], s.method or "simple", s.clusters, s.size_measure,
+                 tuple(s.sort), None, s.short or "refuse") for number, s in enumerate(stages)]
 
 
 def _drawn_list(study: Study, found: Draw, kinds: np.ndarray) -> pd.DataFrame:

@@ -20,18 +20,22 @@ def _day(value: Any) -> Any:
 
 
 def _counts(value: Any) -> Any:
-    """A number, or a number for each stratum, as numbers by stratum; the one number under ""."""
-    given = value if isinstance(value, dict) else {"": value}
-    for name, n in given.items():
+    """Refuse what is no number of units, nor one for each stratum."""
+    for name, n in by_name(value).items():
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError("a whole number of 1 or more is expected, or one for each stratum: {North: 50, South: 30}"
                              + (f'; "{name}" has {n}.' if name else "."))
-    return given
+    return value
+
+
+def by_name(n: Any) -> dict[str, Any]:
+    """Numbers by stratum; one number for all under ""."""
+    return n if isinstance(n, dict) else {"": n}
 
 
 _WHOLE = {"type": "integer", "minimum": 1}
 Day = Annotated[str, BeforeValidator(_day)]
-Counts = Annotated[dict[str, int], BeforeValidator(_counts), WithJsonSchema({"anyOf": [
+Counts = Annotated[int | dict[str, int], BeforeValidator(_counts), WithJsonSchema({"anyOf": [
     _WHOLE, {"type": "object", "additionalProperties": _WHOLE}]})]
 Total = Annotated[int, Field(gt=0)]
 
@@ -88,12 +92,14 @@ class FrameParams(_WithClass):
 class StageParams(Section):
     """One stage of a draw."""
 
-    method: Literal["simple", "systematic", "pps_systematic", "pps_sampford"] = "simple"
+    method: Literal["simple", "systematic", "pps_systematic", "pps_sampford"] | None = Field(
+        None, description="default simple")
     n: Counts = Field({}, description="units to draw; at a later stage from each unit of the stage before")
     clusters: str = Field("", description="column that names the units; without it each customer is one")
     size_measure: str = Field("", description="column with the units' sizes, for the methods by size")
     sort: Columns = Field([], description="order of the list before a systematic method")
-    short: Literal["refuse", "all"] = Field("refuse", description="later stages: what fewer than n units mean")
+    short: Literal["refuse", "all"] | None = Field(
+        None, description="later stages: what fewer than n units mean; default refuse")
 
 
 class StratumDraw(StageParams):
@@ -121,10 +127,10 @@ class DrawParams(StratumDraw):
         return {column: key for column, key in reversed(named) if column}
 
 
-def day_of(frame: FrameParams, start: str) -> str:
+def day_of(stated: str, start: str) -> str:
     """The day rest is counted to: as stated, else the first of the fieldwork where that is a day; "" without one."""
     try:
-        return frame.as_of or date.fromisoformat(start).isoformat()
+        return stated or date.fromisoformat(start).isoformat()
     except ValueError:
         return ""
 
@@ -137,25 +143,25 @@ def frame_faults(frame: FrameParams | None, draw: DrawParams | None, start: str)
     if (frame.rest_days or frame.max_per_year) and not frame.last_contact:
         out.append(("frame.last_contact", "is missing: which column holds the last contact? Name it, or drop rest_days "
                                           "and max_per_year."))
-    if (frame.rest_days or frame.max_per_year) and not day_of(frame, start):
+    if (frame.rest_days or frame.max_per_year) and not day_of(frame.as_of, start):
         out.append(("frame.as_of", "is missing: rest is counted to that day. Give it, or fieldwork.start."))
     if draw is None:
         return out
     if draw.by_stratum and not draw.strata:
         out.append(("draw.strata", "is missing, and by_stratum needs it. Name the column of the strata."))
     for at, part in (("draw", draw), *((f"draw.by_stratum.{name}", p) for name, p in draw.by_stratum.items())):
-        twice = {"method", "clusters", "size_measure", "sort", "short"} & part.model_fields_set
+        twice = {key for key in ("method", "clusters", "size_measure", "sort", "short") if getattr(part, key)}
         if part.stages and twice:
             out.append((at, f"has stages, and {', '.join(sorted(twice))} beside them. Move it into the stages."))
         if part.stages and part.n and part.stages[0].n:
             out.append((f"{at}.n", "stands beside a first stage with its own n. Keep one."))
-        if at != "draw" and set(part.n) - {""}:
+        if at != "draw" and set(by_name(part.n)) - {""}:
             out.append((f"{at}.n", "is one stratum's: a single number is expected."))
         for number, stage in enumerate(part.stages, 1):
-            if number > 1 and set(stage.n) != {""}:
+            if number > 1 and set(by_name(stage.n)) != {""}:
                 out.append((f"{at}.stages.{number}.n", "one whole number is expected: how many from each unit."))
             if number < len(part.stages) and not stage.clusters:
                 out.append((f"{at}.stages.{number}.clusters", "is missing: only a last stage draws customers."))
-    if set(draw.n) == {""} and draw.strata and any(p.n for p in draw.by_stratum.values()):
+    if set(by_name(draw.n)) == {""} and draw.strata and any(p.n for p in draw.by_stratum.values()):
         out.append(("draw.n", "is the sum over all strata, and by_stratum gives some their own. Give n by stratum."))
     return out
