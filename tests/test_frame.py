@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from conftest import ROOT
 
 from tcslib.errors import InputRefused
 from tcslib.run.fieldsheet import OUTCOMES
-from tcslib.sampling.frame import CustomerList, ListColumns, by_class, unheard
+from tcslib.sampling.coverage import by_class, unheard
+from tcslib.sampling.frame import CustomerList, ListColumns
 
 COLUMNS = ListColumns("id", "class", contacts=("last", "before"),
                       same={"name": "name", "phone": "tel", "email": "mail"})
@@ -84,6 +86,17 @@ def test_who_cannot_leave_is_named(listed: CustomerList) -> None:
         gone.retire(["C6", "X1", "C1"], "2026-07-02", "Li", "")
     assert lines_of(caught) == ["retired: X1: is not on the list. Correct the id.",
                                 "retired: C6: has left the list already. Drop it."]
+
+
+def test_contacts_are_noted_and_make_customers_rest(listed: CustomerList) -> None:
+    later = listed.contact(["C4", "C1"], "2026-07-10", "Li", "wave").contact(["C1"], "2026-07-10", "Li", "wave")
+    assert later.rows["last"].tolist()[:4] == ["2026-06-20; 2026-07-10", *ROWS["last"][1:3], "2026-07-10"]
+    assert later.log["what"].tolist() == ["contacted"] * 2 and later.changes("2026-01-01").empty
+    assert str(later.resting_until("2026-08-01", 60)[3]) == "2026-09-08"
+    with pytest.raises(InputRefused, match="contacted: X: is not on the list"):
+        listed.contact(["X"], "2026-07-10", "Li", "")
+    with pytest.raises(InputRefused, match="no column of contacts"):
+        CustomerList(ROWS, ListColumns("id")).contact(["C1"], "2026-07-10", "Li", "")
 
 
 def test_a_change_cut_short_is_not_logged_twice(listed: CustomerList) -> None:
@@ -412,6 +425,18 @@ def test_the_list_is_told_in_plain_words(project: Path) -> None:
         assert part in said
 
 
+def test_who_was_drawn_rests_in_the_next_wave(project: Path) -> None:
+    tcs("draw", "acme/2026Q3")
+    drawn = "data/processed/acme/2026Q3/draw/v1/drawn.csv"
+    code, said, err = tcs("frame", "acme", "--contacted", drawn, "--why", "2026Q3", "--on", "2026-07-15")
+    assert (code, err) == (0, "") and "25 customers were contacted on 2026-07-15." in said
+    restate(project, frame={**FRAME, "as_of": "2026-09-20"})
+    assert "of whom 25 rest on 2026-09-20" in tcs("draw", "acme/2026Q3", "--again")[1]
+    first, second = (pd.read_csv(project / f"data/processed/acme/2026Q3/draw/{v}/drawn.csv", encoding="utf-8-sig")
+                     for v in ("v1", "v2"))
+    assert not set(first["id"]) & set(second["id"])
+
+
 def test_a_workbook_with_more_sheets_is_not_overwritten(project: Path) -> None:
     path = project / "data/raw/acme/two.xlsx"
     with pd.ExcelWriter(path, engine="xlsxwriter") as book:
@@ -519,6 +544,33 @@ def test_a_study_without_a_list_has_no_such_section() -> None:
     left = shown_cells(cells)
     assert len(cells) - len(left) == 3 and not [c for c in left if "customer list" in c.source]
     assert shown_cells(left) == left
+
+
+def test_check_names_the_columns_the_list_lacks(project: Path, shared: Path) -> None:
+    shutil.copy(shared / "badinputs/000_good_base.csv", project / "data/raw/acme/answers.csv")
+    assert tcs("check", "acme/2026Q3")[:2] == (0, "acme/2026Q3: no faults found.\n")
+    restate(project, frame={**FRAME, "class": "klass", "totals": {"regoin": {"North": 1}}})
+    code, _, err = tcs("check", "acme/2026Q3")
+    assert code == 2 and err.splitlines() == [
+        'data/raw/acme/customers.csv: column "regoin" (frame.totals.regoin) is missing. Did you mean region?',
+        'data/raw/acme/customers.csv: column "klass" (frame.class) is missing. Did you mean class?']
+
+
+def test_changes_are_counted_from_the_wave_before(project: Path) -> None:
+    """From its frame.as_of, else the first day of its fieldwork; without either there is nothing to tell."""
+    from tcslib.run.customers import state
+    from tcslib.study.load import load
+
+    (project / "data/raw/acme/customers-log.csv").write_text(
+        "date,who,what,id,why\n2026-04-10,Li,added,20260000000000001,x\n2026-05-10,Li,added,20260000000000002,x\n",
+        encoding="utf-8")
+    study = load("params/acme/2026Q3.yaml", before_field=True)
+    for earlier, since, joined in (({"fieldwork": {"start": "2026-04-01"}, "frame": None}, "2026-04-01", 2),
+                                   ({"fieldwork": {"start": "2026-04-01"}, "frame": {"as_of": "2026-05-01"}},
+                                    "2026-05-01", 1)):
+        found = state(study, earlier)
+        assert found.changes is not None and (found.since, found.changes["added"].sum()) == (since, joined)
+    assert state(study, {}).changes is None and state(study, {"fieldwork": {"start": "spring"}}).changes is None
 
 
 def test_show_and_schema_know_the_sections(project: Path) -> None:

@@ -91,8 +91,9 @@ def check_out(out: Path | None, root: Path) -> None:
 
 def _check_columns(study: Study) -> None:
     from tcslib.fieldwork.columns import check_columns, columns_of
+    from tcslib.fieldwork.listfile import check_list
 
-    refuse_all(check_columns(study, columns_of(study)))
+    refuse_all([*check_columns(study, columns_of(study)), *check_list(study)])
 
 
 def check_study(path: str) -> Study:

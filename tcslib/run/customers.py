@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 
 from tcslib.errors import InputRefused, refuse_all
+from tcslib.fieldwork.listfile import lacking, list_source, of_frame
 from tcslib.fieldwork.reading import READERS
-from tcslib.fieldwork.source import Source, sha256, source_at
+from tcslib.fieldwork.source import Source, sha256
 from tcslib.fieldwork.tables import Table, number_text, texts_of
 from tcslib.report.office import write_sheets
 from tcslib.run.manifest import draws, log_of
 from tcslib.run.store import aside, read_json
-from tcslib.sampling.frame import CLASSES, LOG, CustomerList, FrameState, ListColumns, by_class
+from tcslib.sampling.coverage import CLASSES, FrameState, by_class
+from tcslib.sampling.frame import LOG, CustomerList, ListColumns
 from tcslib.study.load import Study
-from tcslib.study.params import DataParams
 from tcslib.study.sections.frame import FrameParams, day_of
-from tcslib.study.strict_yaml import meant
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,12})?\Z")
 
@@ -42,15 +42,12 @@ def read_list(study: Study) -> CustomerList:
         When the list, or its log, cannot be used as it is; one line for every column it lacks.
     """
     frame = stated(study)
-    source = _source(study.root, frame)
+    source = list_source(study, frame)
     try:
         rows = read_customers(source)
     except OSError as error:
         raise source.refused(f"cannot be opened ({error.strerror}). Close it in other programs.") from None
-    named = frame.columns() | (study.params.draw.columns() if study.params.draw else {})
-    refuse_all([InputRefused(f'column "{column}" ({key}) is missing. ' + meant(
-        column, rows.columns, f"The list has {', '.join(rows.columns[:12])}.", 0.6), frame.file)
-        for column, key in named.items() if column not in rows])
+    refuse_all(lacking(study, frame, list(rows.columns)))
     log, log_file = pd.DataFrame(columns=list(LOG), dtype="str"), log_of(source.path)
     if log_file.exists():
         log = read_customers(Source(log_file, log_file.relative_to(study.root).as_posix(), "csv"))
@@ -62,25 +59,12 @@ def read_list(study: Study) -> CustomerList:
                                           same), log)
 
 
-def _source(root: Path, frame: FrameParams) -> Source:
-    keys = ("file", "id", "sheet", "header_row", "encoding", "delimiter")
-    try:
-        return source_at(root, DataParams.model_validate({key: getattr(frame, key) for key in keys}))
-    except InputRefused as error:
-        raise _of_frame(error) from None
-
-
-def _of_frame(error: InputRefused) -> InputRefused:
-    """A refusal by the door for answers, in the words of this section."""
-    return InputRefused(re.sub(r"\bdata\.(file|id|sheet|header_row|encoding|delimiter)\b", r"frame.\1", str(error)))
-
-
 def read_customers(source: Source) -> pd.DataFrame:
     """A file of customers, every cell text without blanks around it, "" where empty."""
     try:
         table = READERS[source.kind](source)
     except InputRefused as error:
-        raise _of_frame(error) from None
+        raise of_frame(error) from None
     if source.id in table.names:
         _check_ids(source, table)
     return pd.DataFrame({name: _as_text(column).str.strip() for name, column in

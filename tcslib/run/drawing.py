@@ -19,7 +19,7 @@ from tcslib.run.manifest import changed_keys, draws, hash_of
 from tcslib.run.runs import aligned
 from tcslib.run.store import aside, plain, read_json, write_json
 from tcslib.sampling.allocation import allocate
-from tcslib.sampling.frame import by_class, unheard
+from tcslib.sampling.coverage import by_class, unheard
 from tcslib.sampling.selection import ALL, Draw, Step, draw
 from tcslib.sampling.size import size_for_change, size_for_mean
 from tcslib.study.load import Study

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,18 @@ from tcslib.sampling.walking import few
 from tcslib.study.load import Study
 from tcslib.study.params import DataParams
 
+_DONE = {"added": "joined the list", "retired": "left the list", "contacted": "were contacted"}
 _SHOWN = 10          # groups of customers who may be one, on the terminal
 
 
-def change(study: Study, add: Path | None, retire: Path | None, day: str, who: str, why: str,
+def change(study: Study, files: Mapping[str, Path | None], day: str, who: str, why: str,
            allow_same: bool) -> list[str]:
-    """Let customers join and leave the list, all of them or none; returns what was done.
+    """Let customers join and leave the list, or note their contacts, all of it or nothing; returns what was done.
+
+    Parameters
+    ----------
+    files
+        The customers, by what happens to them: *added*, *retired*, *contacted*.
 
     Raises
     ------
@@ -39,27 +46,30 @@ def change(study: Study, add: Path | None, retire: Path | None, day: str, who: s
             customers = read_list(study)
             faults: list[InputRefused] = []
             said: list[str] = []
-            for file, joins in ((add, True), (retire, False)):
+            for what, file in files.items():
                 if file is None:
                     continue
                 new = _given(file, frame.id)
+                ids = new[frame.id].tolist()
                 try:
-                    customers = (customers.add(new, day, who, why, allow_same) if joins
-                                 else customers.retire(new[frame.id].tolist(), day, who, why))
+                    customers = (customers.add(new, day, who, why, allow_same) if what == "added" else
+                                 customers.retire(ids, day, who, why) if what == "retired" else
+                                 customers.contact(ids, day, who, why))
                 except InputRefused as error:
-                    faults += getattr(error, "refusals", [error])
-                said.append(f"{len(new):,} customers {'joined' if joins else 'left'} the list on {day}.")
-            refuse_all([InputRefused(str(f).split(": ", 1)[1], f"{add if str(f).startswith('added') else retire}")
-                        for f in faults])
-            files = write_list(study, customers)
+                    faults += [InputRefused(line.removeprefix(f"{what}: "), str(file)) for line in error.lines]
+                said.append(f"{len(new):,} customers {_DONE[what]} on {day}.")
+            refuse_all(faults)
+            written = write_list(study, customers)
     except Timeout:
         raise RunFailed("another change of this list is at work. Wait until it is done.", frame.file) from None
-    return [*said, f"{int(customers.active().sum()):,} customers are on it now.", *map(str, files)]
+    return [*said, f"{int(customers.active().sum()):,} customers are on it now.", *map(str, written)]
 
 
 def _given(file: Path, id: str) -> pd.DataFrame:
-    """A file named on the command line; it must hold somebody, by id."""
+    """A file named on the command line; it must hold somebody, by id. A drawn list says `id` to it."""
     new = read_customers(source_at(Path(), DataParams(file=str(file), id=id)))
+    if id not in new and {"field_id", "id"} <= set(new):
+        new = new.rename(columns={"id": id})
     if id not in new:
         raise InputRefused(f'has no column "{id}", the id of the list; it has {few(new.columns, 12)}. Name it so.',
                            str(file))

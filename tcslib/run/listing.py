@@ -37,6 +37,8 @@ def frame(client: Annotated[str, typer.Argument(help="the client, or <client>/<w
           add: Annotated[Path | None, typer.Option(help="a file of customers who join the list")] = None,
           retire: Annotated[Path | None, typer.Option(
               help="a file with the ids of customers who leave it; their rows stay, with the day")] = None,
+          contacted: Annotated[Path | None, typer.Option(
+              help="a file with the ids of customers contacted on that day; a drawn list will do")] = None,
           why: Annotated[str, typer.Option(help="the reason, for the log")] = "",
           on: Annotated[str, typer.Option(help="the day it holds from, 2026-07-01; today by default")] = "",
           by: Annotated[str, typer.Option(help="who says so, for the log; your user name by default")] = "",
@@ -52,12 +54,13 @@ def frame(client: Annotated[str, typer.Argument(help="the client, or <client>/<w
     except ValueError:
         raise InputRefused("a day is expected: 2026-07-01.", f"--on {on[:20]}") from None
     study = load(_newest(client), before_field=True)
-    if add is None and retire is None:
+    files = {"added": add, "retired": retire, "contacted": contacted}
+    if not any(files.values()):
         print(*told(study, day), sep="\n")
         return
     if not why.strip():
         raise InputRefused("say why, for the log: --why TEXT.", f"tcs frame {client}")
-    print(*change(study, add, retire, day, by or getpass.getuser(), " ".join(why.split()), allow_same), sep="\n")
+    print(*change(study, files, day, by or getpass.getuser(), " ".join(why.split()), allow_same), sep="\n")
 
 
 def _newest(client: str) -> str:

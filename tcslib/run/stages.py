@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tcslib.compare.waves import Wave
     from tcslib.index.scoring import Index
     from tcslib.measurement.assess import Measurement
-    from tcslib.sampling.frame import FrameState
+    from tcslib.sampling.coverage import FrameState
     from tcslib.structure.fit import PlsFit
 
 _VIEWS = {view: module for module, views in {

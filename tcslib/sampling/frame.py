@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,6 @@ import pandas as pd
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.sampling.walking import few
 
-# who a customer can be, beside those who pay: ISO 10004:2018, 7.1, and those a list is apt to forget
-CLASSES = ("buyer", "decider", "end_user", "intermediary", "processor", "oem", "supplier", "former", "potential",
-           "hidden", "rival")
 LOG = ("date", "who", "what", "id", "why")
 _DATE = r"(?P<y>[0-9]{4})[-/.年](?P<m>[0-9]{1,2})[-/.月](?P<d>[0-9]{1,2})"
 _YEAR = np.timedelta64(365, "D")
@@ -39,14 +35,14 @@ class ListColumns:
 
 @dataclass(frozen=True, eq=False)
 class CustomerList:
-    """A customer list and the log of its changes. Nothing is changed in place: ``add`` and ``retire`` give a new one.
+    """A customer list and the log of its changes; ``add``, ``retire`` and ``contact`` give a new one.
 
     Attributes
     ----------
     rows
         A row for each customer ever listed, ids as text.
     log
-        date, who, what (added or retired), id, why: a line for each customer and change.
+        date, who, what (added, retired or contacted), id, why: a line for each customer and change.
     """
 
     rows: pd.DataFrame
@@ -123,6 +119,27 @@ class CustomerList:
         dates = rows[column].fillna("").astype("str") if column in rows else pd.Series("", rows.index, dtype="str")
         rows[column] = dates.mask(self.ids.isin(wanted), day)
         return replace(self, rows=rows, log=self._logged(wanted, day, who, "retired", why))
+
+    def contact(self, ids: Sequence[str], day: str, who: str, why: str) -> CustomerList:
+        """The list with a contact of these customers on that day, in the first column of contacts.
+
+        Raises
+        ------
+        InputRefused
+            When an id is not listed, or the list has no column of contacts.
+        """
+        wanted = pd.Series(list(dict.fromkeys(ids)), dtype="str")
+        faults = [InputRefused("is not on the list. Correct the id.", f"contacted: {one}")
+                  for one in wanted[~wanted.isin(self.ids)]]
+        if not self.columns.contacts:
+            faults.append(InputRefused("the list has no column of contacts. Name it as frame.last_contact.",
+                                       "contacted"))
+        refuse_all(faults)
+        rows, column = self.rows.copy(), self.columns.contacts[0]
+        cells = rows[column].fillna("").astype("str")
+        new = self.ids.isin(wanted) & ~cells.str.contains(day, regex=False)
+        rows[column] = cells.mask(new, cells.where(cells == "", cells + "; ") + day)
+        return replace(self, rows=rows, log=self._logged(wanted, day, who, "contacted", why))
 
     def _is_active(self, ids: pd.Series) -> list[bool]:
         now = set(self.ids[self.active()])
@@ -216,72 +233,10 @@ class CustomerList:
 
     def changes(self, since: str) -> pd.DataFrame:
         """Customers added and retired after that day, by class: class, added, retired."""
-        log = self.log[self.log["date"] > since]
+        log = self.log[(self.log["date"] > since) & self.log["what"].isin(["added", "retired"])]
         kind = log["id"].map(pd.Series(self.kinds(), index=self.ids).groupby(level=0).first()).fillna("")
         out = pd.crosstab(kind.to_numpy(), log["what"].to_numpy()).reindex(columns=["added", "retired"], fill_value=0)
         return out.rename_axis(None, axis=1).rename_axis("class").reset_index()
-
-
-@dataclass(frozen=True, eq=False)
-class FrameState:
-    """A list and the draw from it, in counts.
-
-    Attributes
-    ----------
-    classes
-        class, listed, resting, drawable, drawn; as they were when the sample was drawn, else as of ``day``.
-    coverage
-        As ``CustomerList.coverage`` gives it.
-    changes
-        As ``CustomerList.changes`` gives it, of the days after ``since``; None where no day is known.
-    drawn
-        Whether a sample was drawn; ``stale``: whether the list's file has changed after that.
-    duplicates
-        Groups of customers that may be one, by id, name, phone or email.
-    classed
-        Whether the list names classes.
-    """
-
-    classes: pd.DataFrame
-    coverage: pd.DataFrame
-    changes: pd.DataFrame | None
-    day: str
-    since: str
-    drawn: bool
-    stale: bool
-    duplicates: Mapping[str, int]
-    classed: bool
-
-    def table(self) -> pd.DataFrame:
-        """Customers of each class: class, listed, resting, drawable, drawn."""
-        return self.classes
-
-
-def by_class(kinds: np.ndarray, listed: np.ndarray, resting: np.ndarray, drawable: np.ndarray, drawn: np.ndarray,
-             classes: Sequence[str] = ()) -> pd.DataFrame:
-    """Customers of each class: class, listed, resting, drawable, drawn.
-
-    Parameters
-    ----------
-    kinds
-        (n,) class of each customer; the others are (n,) and tell whether it is so of each.
-    classes
-        Classes that ought to be there; those nobody is in have a row of zeros. Others follow by name.
-    """
-    names = [*classes, *sorted(set(kinds[listed]) - set(classes))]
-    counts: dict[str, Any] = {"listed": listed, "resting": resting, "drawable": drawable, "drawn": drawn}
-    return pd.DataFrame({"class": names, **{key: [int((mask & (kinds == name)).sum()) for name in names]
-                                            for key, mask in counts.items()}})
-
-
-def unheard(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Classes of ``by_class`` nobody will hear from, by the first reason that holds: listed, drawable, drawn."""
-    out: dict[str, list[str]] = {}
-    for row in table.to_dict("records"):
-        reason = next((key for key in ("listed", "drawable", "drawn") if not row[key]), "")
-        if reason and row["class"]:
-            out.setdefault(reason, []).append(row["class"])
-    return out
 
 
 def _letters(text: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from tcslib.report.context import Context
 from tcslib.report.records import Column, Finding, Table, View
 from tcslib.report.wording import Words
-from tcslib.sampling.frame import FrameState, unheard
+from tcslib.sampling.coverage import FrameState, unheard
 
 
 def frame(context: Context, state: FrameState | None) -> View:
