@@ -266,6 +266,8 @@ def test_the_same_list_and_seed_are_the_same_bytes_and_no_draw_is_overwritten(pr
     again = content(place / "v2")
     assert code == 0 and content(place / "v1") == first
     assert again["drawn.csv"] == first["drawn.csv"] and again["field-sheet.xlsx"] == first["field-sheet.xlsx"]
+    restate(project, plan={"margin": 4})          # with numbers by stratum the plan has no say
+    assert "v2, which stands" in tcs("draw", "acme/2026Q3")[1]
     restate(project, draw={**DRAW, "seed": 4})
     assert "(params.draw.seed)" in tcs("draw", "acme/2026Q3")[2]
     assert {p.name for p in place.iterdir()} == {"v1", "v2", ".lock"}
@@ -491,7 +493,7 @@ def test_the_report_tells_of_the_list_and_names_nobody(reported: Path) -> None:
     assert told["duplicates"] == {"phone": 1}
     said = " ".join(found["warnings"])
     for part in ("Nobody on the list is of the class: Intermediaries", "but nobody could be drawn: End users",
-                 "Nobody on the list: West", "1 groups by telephone number"):
+                 "Nobody on the list: West", "same particulars: 1 by telephone number"):
         assert part in said
     page = (folder / "acme-2026Q3-v1.html").read_text(encoding="utf-8")
     assert "The customer list" in page and "20 customers of 2 classes were drawn" in page

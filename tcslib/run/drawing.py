@@ -104,7 +104,9 @@ def _settings(study: Study) -> dict[str, Any]:
     kept = study.params.model_dump(mode="json", include={"frame", "draw", "plan"})
     for key in ("since", "totals", "classes"):          # told in the report, of no effect on who is drawn
         kept["frame"].pop(key)
-    return kept if not study.params.draw or not study.params.draw.n else {k: kept[k] for k in ("frame", "draw")}
+    how = study.params.draw
+    by_hand = how is not None and how.n and "" not in by_name(how.n)          # the plan has no say in it
+    return {k: v for k, v in kept.items() if k != "plan" or not by_hand}
 
 
 def _numbers(rows: pd.DataFrame, how: DrawParams) -> pd.DataFrame:

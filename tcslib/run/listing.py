@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -60,7 +60,7 @@ def frame(client: Annotated[str, typer.Argument(help="the client, or <client>/<w
         return
     if not why.strip():
         raise InputRefused("say why, for the log: --why TEXT.", f"tcs frame {client}")
-    print(*change(study, files, day, by or getpass.getuser(), " ".join(why.split()), allow_same), sep="\n")
+    print(*change(study, files, day, by or os.environ.get("USERNAME") or os.environ.get("USER") or "unknown", " ".join(why.split()), allow_same), sep="\n")
 
 
 def _newest(client: str) -> str:
