@@ -60,7 +60,8 @@ def frame(client: Annotated[str, typer.Argument(help="the client, or <client>/<w
         return
     if not why.strip():
         raise InputRefused("say why, for the log: --why TEXT.", f"tcs frame {client}")
-    print(*change(study, files, day, by or os.environ.get("USERNAME") or os.environ.get("USER") or "unknown", " ".join(why.split()), allow_same), sep="\n")
+    who = by or os.environ.get("USERNAME") or os.environ.get("USER") or "unknown"
+    print(*change(study, files, day, who, " ".join(why.split()), allow_same), sep="\n")
 
 
 def _newest(client: str) -> str:
