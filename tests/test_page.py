@@ -28,6 +28,7 @@ from tcslib.report.page.build import PageBuilder, build_page, formula, svg_for_p
 from tcslib.report.records import MIME, Column, Figure, Finding, Table, View
 from tcslib.report.summary import mini_interval, shortened, summary
 from tcslib.report.wording import Words, phrases
+from tcslib.run.fieldsheet import OUTCOMES
 from tcslib.sampling.outcome import RATES
 from tcslib.study.dispositions import DISPOSITIONS
 from tcslib.study.load import load
@@ -533,13 +534,17 @@ COMPUTED = {
     "flow.{}": ["drawn", "eligible", "contacted", "interviewed", "not_eligible", "unknown_out", "unknown_in",
                 "non_contact", "refusal", "other"],
     "field.{}": ["early", "late"], "field.order_{}": ["day", "attempt"],
-    **{form: ["weeks", "days"] for form in ("figure.{}.title", "figure.{}.sub", "figure.{}.alt")}}
+    **{form: ["weeks", "days"] for form in ("figure.{}.title", "figure.{}.sub", "figure.{}.alt")},
+    "customers.unheard.{}": ["listed", "drawable", "drawn"], "customers.twice_by.{}": ["id", "name", "phone", "email"],
+    "sheet.{}": ["main", "reserve"], "sheet.how.{}": ["order", "attempts", "final", "reserve", "private"],
+    "outcome.{}": [code.replace(".", "_") for code in OUTCOMES]}
 # values come from the data or from the code that calls: whatever is there must be a phrase of that group
 SPARE: set[str] = set()          # written, not asked for
 CALLED = {"context.column": ["head.{}"], "self.column": ["head.{}"],
           "context.figure": ["figure.{}.title", "figure.{}.sub", "figure.{}.alt"],
           "context.table": ["table.{}.title", "table.{}.sub"]}
-OPEN = {"kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub", "figure.{}.alt"}
+OPEN = {"class.{}", "kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub",
+        "figure.{}.alt"}
 
 
 def strings(node: ast.expr) -> Iterator[str]:
@@ -602,7 +607,8 @@ def test_every_phrase_asked_for_exists(language) -> None:
 def test_every_phrase_is_asked_for(language) -> None:
     asked = used_keys()
     asked |= {form.replace("{}.{}", "{}").replace("{}", fill) for form, fills in COMPUTED.items() for fill in fills}
-    loose = re.compile("|".join(re.escape(f).replace(r"\{\}", "[^.]+") for f in ("kind.{}", "rule.{}", "mask.{}")))
+    made_up = ("class.{}", "kind.{}", "rule.{}", "mask.{}")
+    loose = re.compile("|".join(re.escape(f).replace(r"\{\}", "[^.]+") for f in made_up))
     assert {k for k in set(phrases(language)) - asked if not loose.fullmatch(k)} <= SPARE
 
 

@@ -89,3 +89,6 @@ def _sheet_name(name: str, used: set[str]) -> str:
         out, number = f"{base[:28]}_{number}", number + 1
     used.add(out.lower())
     return out
+
+
+workbook, write_cell, sheet_name = _book, _write, _sheet_name          # for workbooks made elsewhere

@@ -34,7 +34,8 @@ def parts_of(stage: str, stages: Sequence[str], made_of: Mapping[str, Any], read
         What the run is made of, see ``manifest.inputs``.
     reads
         Sections of the study the stage reads. Who reads ``data`` depends on the file of answers; who reads
-        ``compare``, on the runs of earlier waves (``waves`` of ``made_of``) the study is compared with.
+        ``frame``, on the customer list; who reads ``compare``, on the runs of earlier waves (``waves`` of ``made_of``)
+        the study is compared with.
     loads
         Names of saved results the stage loads from stages before it, which lie in ``work`` by now.
     """
@@ -45,6 +46,7 @@ def parts_of(stage: str, stages: Sequence[str], made_of: Mapping[str, Any], read
             "params": {name: made_of["params"].get(name) for name in sorted(reads)},
             "data": made_of["data"] if "data" in reads else {},
             "waves": made_of.get("waves", {}) if "compare" in reads else {},
+            **({"frame": made_of["frame"]} if "frame" in made_of and "frame" in reads else {}),
             "loads": {name: [at.parent.name, hash_of(_hashes(at))] if at else None for name, at in saved.items()}}
 
 

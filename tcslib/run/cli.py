@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from tcslib.errors import InputRefused, TcsError, refuse_all
-from tcslib.run import commands
+from tcslib.run import commands, listing
 from tcslib.run.commands import Out
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ DEMO = ("params/demo/2026Q2.yaml", "params/demo/2026Q3.yaml")
 StudyName = Annotated[str, typer.Argument(help="params/<client>/<wave>.yaml, or <client>/<wave>")]
 Language = Annotated[str, typer.Option(help="en or zh: the report's language instead of the study's")]
 app.add_typer(commands.app)
+app.add_typer(listing.app)
 
 
 def study_path(name: str) -> str:
@@ -90,8 +91,9 @@ def check_out(out: Path | None, root: Path) -> None:
 
 def _check_columns(study: Study) -> None:
     from tcslib.fieldwork.columns import check_columns, columns_of
+    from tcslib.fieldwork.listfile import check_list
 
-    refuse_all(check_columns(study, columns_of(study)))
+    refuse_all([*check_columns(study, columns_of(study)), *check_list(study)])
 
 
 def check_study(path: str) -> Study:

@@ -136,7 +136,8 @@ def _reach(stage: str, old: Mapping[str, Any], new: Mapping[str, Any], inputs: S
     for name in inputs:
         part, _, rest = name.partition(".")
         if (part in _EVERYWHERE or rest == f"{stage}.ipynb" or (part == "data" and "data" in reads)
-                or (part == "waves" and "compare" in reads) or (part == "params" and rest.split(".")[0] in reads)):
+                or (part == "waves" and "compare" in reads) or (part == "frame" and "frame" in reads)
+                or (part == "params" and rest.split(".")[0] in reads)):
             out.add(name)
     before = a.get("loads", {}), b.get("loads", {})
     for name in {*before[0], *before[1]}:

@@ -73,10 +73,31 @@ def resolved(params: StudyParams) -> dict[str, Any]:
     return out if params.plan.model_fields_set else {k: v for k, v in out.items() if k != "plan"}
 
 
+def log_of(list_file: Path) -> Path:
+    """Where the log of a customer list's changes lies: beside it."""
+    return list_file.with_name(f"{list_file.stem}-log.csv")
+
+
+def draws(study: Study) -> list[Path]:
+    """Folders of the samples drawn for a study, oldest first."""
+    folder = study.root / "data" / "processed" / study.params.client / study.params.wave / "draw"
+    found = [p for p in folder.glob("v*") if re.fullmatch(r"v[1-9][0-9]*", p.name) and (p / "draw.json").is_file()]
+    return sorted(found, key=lambda p: int(p.name[1:]))
+
+
+def _list(study: Study) -> dict[str, dict[str, str]]:
+    """Hashes of what a report tells of the customer list: its file, its log, the record of the newest draw."""
+    if study.params.frame is None:
+        return {}
+    path = study.root / study.params.frame.file
+    files = [path, log_of(path), *(folder / "draw.json" for folder in draws(study)[-1:])]
+    return {"frame": {p.relative_to(study.root).as_posix(): sha256(p) for p in files if p.is_file()}}
+
+
 def inputs(study: Study, notebooks: Sequence[Path], waves: Mapping[str, str] | None = None) -> dict[str, Any]:
     """All that determines a run's content, ids of the earlier waves' runs among it; its hash is the run's id."""
     files = [study.params.data.file, *(file for _, file in study.params.fieldwork.files)]
-    return {"data": {file: sha256(study.root / file) for file in files},
+    return {"data": {file: sha256(study.root / file) for file in files}, **_list(study),
             "params": resolved(study.params), "waves": dict(waves or {}), "unconfirmed": len(study.unconfirmed),
             "notebooks": {p.name: sha256(p) for p in notebooks}, "library": library_hash(),
             "software": dict(installed()), "python": ".".join(platform.python_version_tuple()[:2]),

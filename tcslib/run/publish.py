@@ -124,6 +124,8 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
          comma.join([f"{study.params.client}-{study.params.wave}-{found['version']}", found["id"]])),
         (words("provenance.data"), words.series(comma.join([file, f"sha256 {data}"])
                                                 for file, data in made_of["data"].items())),
+        *((words("customers.provenance"), comma.join([name, f"sha256 {sha}"]))
+          for name, sha in made_of.get("frame", {}).items()),
         *([(words("provenance.waves"), words.series(
             comma.join([f"{study.params.client}-{wave}", run]) for wave, run in made_of["waves"].items()))]
           if made_of["waves"] else []),
@@ -146,6 +148,8 @@ def changes(context: Context, before: Path, found: Mapping[str, Any], made_of: M
     out = []
     if old["data"] != made_of["data"]:
         out.append(words("provenance.change.data"))
+    if old.get("frame") != made_of.get("frame"):
+        out.append(words("customers.changed"))
     if keys := changed_keys(old["params"], made_of["params"]):
         out.append(words("provenance.change.params", keys=words.parted(keys)))
     if names := changed_keys(old["notebooks"], made_of["notebooks"]):

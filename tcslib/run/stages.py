@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tcslib.compare.waves import Wave
     from tcslib.index.scoring import Index
     from tcslib.measurement.assess import Measurement
+    from tcslib.sampling.coverage import FrameState
     from tcslib.structure.fit import PlsFit
 
 _VIEWS = {view: module for module, views in {
@@ -32,7 +33,7 @@ _VIEWS = {view: module for module, views in {
     "measurement": "items reliability loadings cross_check",
     "structure": "paths explained index_score scores priorities",
     "loyalty": "loyalty_score recommendation curve", "groups": "segments brands", "trend": "trend",
-    "policy": "policy",
+    "policy": "policy", "frame": "frame",
 }.items() for view in views.split()}
 
 
@@ -99,6 +100,19 @@ class Stage:
 
         base = base_of((self.study.root / self._out).resolve(), self.study.root)
         return [as_wave(run) for run in earlier_runs(self.study, base)]
+
+    def customers(self) -> FrameState | None:
+        """The study's customer list and the sample drawn from it, in counts; None where it states no list."""
+        from tcslib.run.customers import state
+        from tcslib.run.history import base_of, earlier_runs
+
+        if (frame := self.study.params.frame) is None:
+            return None
+        before: Any = {}
+        if not frame.since and self.study.params.compare.previous:
+            base = base_of((self.study.root / self._out).resolve(), self.study.root)
+            before = earlier_runs(self.study, base)[-1].params
+        return state(self.study, before)
 
     def save(self, name: str, value: Any) -> None:
         """Leave something for the stages after this one: responses, a table, or what JSON can hold."""

@@ -37,15 +37,17 @@ def changed_since(run: Run) -> list[str]:
     from tcslib.study.load import load
 
     before: dict[str, Any] = dict(run.manifest["inputs"])
-    data = {name: sha256(run.root / name) if (run.root / name).is_file() else None for name in before["data"]}
-    out = [f"{name}: {'changed' if data[name] else 'missing'}" for name in data if data[name] != before["data"][name]]
+    files = before["data"] | before.get("frame", {})
+    data = {name: sha256(run.root / name) if (run.root / name).is_file() else None for name in files}
+    out = [f"{name}: {'changed' if data[name] else 'missing'}" for name in data if data[name] != files[name]]
     try:
         study = load(run.root / "params" / run.manifest["client"] / f"{run.manifest['wave']}.yaml")
         waves = history.identities(study, run.folder.parents[3])
         now = inputs(study, [NOTEBOOKS / f"{stage}.ipynb" for stage in STAGES], waves)
     except (TcsError, OSError) as error:
         return [*out, f"the study cannot be read any more: {str(error).splitlines()[0]}"]
-    return out + inputs_changed(before | {"data": {}}, now | {"data": {}})
+    hashed: dict[str, Any] = {"data": {}, "frame": {}}
+    return out + inputs_changed(before | hashed, now | hashed)
 
 
 def rerun(run: Run, say: Callable[[str], None]) -> tuple[bool, Changes]:
@@ -66,7 +68,7 @@ def rerun(run: Run, say: Callable[[str], None]) -> tuple[bool, Changes]:
     said = run.manifest
     with tempfile.TemporaryDirectory(prefix="tcs-verify-") as made:
         root = Path(made).resolve()
-        for name, sha in said["inputs"]["data"].items():
+        for name, sha in (said["inputs"]["data"] | said["inputs"].get("frame", {})).items():
             if not (run.root / name).is_file() or sha256(run.root / name) != sha:
                 raise InputRefused("is not the file the report was made of. Restore it, and verify again.", name)
             (root / name).parent.mkdir(parents=True, exist_ok=True)

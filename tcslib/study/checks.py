@@ -9,6 +9,7 @@ from pathlib import Path
 from tcslib.study.models import Model
 from tcslib.study.params import StudyParams
 from tcslib.study.plan_checks import check_plan
+from tcslib.study.sections.frame import frame_faults
 from tcslib.study.strict_yaml import clipped, meant
 
 Refuse = Callable[[str, str], None]          # refuse(address, message)
@@ -21,8 +22,12 @@ def check_study(params: StudyParams, model: Model | None, root: Path, shown: str
         refuse("client", f'"{params.client}" lies in the folder params/{clipped(folder)}. Name both alike.')
     if params.wave != wave:
         refuse("wave", f'"{params.wave}" stands in the file {clipped(Path(shown).name)}. Name both alike.')
-    for at, file in (("data.file", params.data.file), *params.fieldwork.files):
+    files = [("data.file", params.data.file), *params.fieldwork.files]
+    files += [("frame.file", params.frame.file)] if params.frame is not None else []
+    for at, file in files:
         _check_file(params, at, file, root, refuse)
+    for address, message in frame_faults(params.frame, params.draw, params.fieldwork.start):
+        refuse(address, message)
     _check_shares(params, refuse)
     check_plan(params.plan, refuse)
     if model is not None:
@@ -48,7 +53,7 @@ def _check_file(params: StudyParams, at: str, file: str, root: Path, refuse: Ref
             where.name, (p.name for p in where.parent.glob("*")), f"Put the file into data/raw/{params.client}/.", 0.6,
             clipped))
     elif not regular:
-        refuse(at, f'"{clipped(file)}" is not a regular file. Give the file that holds the answers.')
+        refuse(at, f'"{clipped(file)}" is not a regular file. Give the file itself.')
 
 
 def _check_shares(params: StudyParams, refuse: Refuse) -> None:

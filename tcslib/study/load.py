@@ -102,7 +102,7 @@ def _other_study(path: Path, tried: Sequence[Path]) -> str:
     return "Studies lie at params/<client>/<wave>.yaml below the project's root."
 
 
-def load(path: str | Path, language: str = "") -> Study:
+def load(path: str | Path, language: str = "", before_field: bool = False) -> Study:
     """Read and check a study.
 
     Parameters
@@ -112,6 +112,8 @@ def load(path: str | Path, language: str = "") -> Study:
         what stays the same from wave to wave; the wave file overrides it, key by key.
     language
         Of the report, instead of the one the files state.
+    before_field
+        The answers are still to come: their file need not be there.
 
     Raises
     ------
@@ -123,6 +125,8 @@ def load(path: str | Path, language: str = "") -> Study:
     if language:
         merged, origins = merged | {"language": language}, dict(origins) | {("language",): f"--language {language}"}
         lines = {address: line for address, line in lines.items() if address != ("language",)}
+    if before_field:
+        merged.setdefault("data", {"file": "answers.csv"})
     faults: list[InputRefused] = []
     unsound: set[str] = set()
     try:
@@ -133,6 +137,8 @@ def load(path: str | Path, language: str = "") -> Study:
     at = {dotted(address): address for address in lines}
 
     def refuse(address: str, message: str) -> None:
+        if before_field and address == "data.file":
+            return
         # what follows from a faulty section would be said of its remains
         if address.split(".")[0] not in unsound:
             place = at.get(address, tuple(address.split(".")))

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from tcslib.study.sections.base import Section
 from tcslib.study.sections.design import DesignParams, ReplicateParams
 from tcslib.study.sections.field import FieldParams
+from tcslib.study.sections.frame import DrawParams, FrameParams
 from tcslib.study.sections.planning import PlanParams
 from tcslib.study.sections.policy import PolicyRule
 from tcslib.study.sections.weighting import WeightingParams
@@ -174,6 +175,8 @@ class StudyParams(Section):
     measurement: MeasurementParams = MeasurementParams()
     replicates: ReplicateParams = ReplicateParams()
     plan: PlanParams = PlanParams()
+    frame: FrameParams | None = Field(None, description="the customer list the sample is drawn from")
+    draw: DrawParams | None = Field(None, description="how it is drawn: tcs draw")
     fieldwork: FieldParams = FieldParams()
     compare: CompareParams = CompareParams()
     changes: dict[Name, ChangeParams] = Field({}, description="questions that changed since the wave before")

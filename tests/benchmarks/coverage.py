@@ -5,7 +5,7 @@
 A population of 20,000 customers of 400 stores in five regions is sampled by six designs; mean, total, ratio and a
 composite index are estimated by linearisation and by the bootstrap. Each line: design, statistic, method, coverage,
 samples, gated (whether the coverage must lie inside the 99.9% binomial band around 93–97%; with few sampling units or
-a skewed variable it is reported only), and naive: the coverage of an interval that takes the same weighted answers for a
+a skewed variable it is reported only), and naive: the coverage where the same weighted answers are taken for a
 simple random sample.
 """
 
@@ -60,8 +60,9 @@ def population(skewed: bool = False) -> Population:
     spend = rng.gamma(4, 12, n) * (1 + 0.1 * region)
     score = np.exp(1.5 * rng.normal(size=n)) if skewed else (items - 1).mean(axis=1) / 9 * 100
     frame = pd.DataFrame({
-        "id": [f"{i:06d}" for i in range(n)], "region": [f"r{r}" for r in region], "store": np.char.add("s", store.astype(str)),
-        "users": store_size[store], "gender": gender, "age": age, "score": score, "spend": spend,
+        "id": [f"{i:06d}" for i in range(n)], "region": [f"r{r}" for r in region],
+        "store": [f"s{s:03d}" for s in store], "users": store_size[store], "gender": gender, "age": age,
+        "score": score, "spend": spend,
         **{f"Q{k}": items[:, k] for k in range(3)}, "answers": rng.random(n) < 0.35 + 0.2 * (age != "18-34")
         + 0.1 * (gender == "f")})
     points = (items - 1) / 9 * 100
