@@ -59,7 +59,7 @@ def named_columns(study: Study) -> dict[str, list[str]]:
              *((item, f"model.constructs.{c.name}") for c in study.model.constructs for item in c.items),
              (params.nps, "nps"),
              *((getattr(params.design, key), f"design.{key}") for key in ("strata", "clusters", "weights", "fpc")),
-             *((column, f"weighting.rake.{column}") for column in params.weighting.rake),
+             *params.weighting.columns.items(),
              *((column, f"cleaning.require.{column}") for column in params.cleaning.require),
              (params.cleaning.duration, "cleaning.duration"), (params.compare.brand, "compare.brand"),
              *((column, "compare.segments") for column in params.compare.segments),

@@ -103,6 +103,8 @@ def numeric_columns(study: Study) -> dict[str, Role]:
     out.setdefault(study.params.cleaning.duration, "duration")
     out.setdefault(study.params.design.weights, "weight")
     out.setdefault(study.params.design.fpc, "weight")
+    for column in study.params.weighting.numeric:
+        out.setdefault(column, "weight")
     out.pop("", None)          # of what the study does not name
     return out
 

@@ -103,7 +103,7 @@ def interval_rule(replicates: Replicates) -> Literal["t", "percentile"]:
 
     With few PSUs a percentile interval is too short: for a mean from 15 PSUs it covers 91%, the t interval 95%.
     """
-    return "percentile" if replicates.design.simple and not replicates.steps.margins.members else "t"
+    return "percentile" if replicates.design.simple and not replicates.steps.calibrated else "t"
 
 
 def standard_error(draws: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from tcslib.study.margins import check_weighting
 from tcslib.study.models import Model
 from tcslib.study.params import StudyParams
 from tcslib.study.strict_yaml import clipped, meant
@@ -48,13 +49,7 @@ def _check_file(params: StudyParams, root: Path, refuse: Refuse) -> None:
 
 
 def _check_shares(params: StudyParams, refuse: Refuse) -> None:
-    for column, targets in params.weighting.rake.items():
-        at = f"weighting.rake.{column}"
-        for category, share in targets.items():
-            if not share > 0:
-                refuse(f"{at}.{category}", f"the share {share:g} is not above 0. Merge the category or drop it.")
-        if abs(sum(targets.values()) - 1) > 1e-6:
-            refuse(at, f"the shares sum to {sum(targets.values()):.6g}, not to 1. Correct them.")
+    check_weighting(params.weighting, refuse)
     if bool(params.compare.brand) != bool(params.compare.own):
         refuse("compare", "`brand` and `own` go together: the column, and the client's value in it. Give both or none.")
     if params.plan.strata and params.plan.population is not None:
@@ -68,16 +63,19 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
     """A column is one thing: a number that is an answer is no category, and an open answer is stored masked only."""
     design, compare = params.design, params.compare
     numbers = [*((item, "an item") for item in dict.fromkeys(model.items)), (design.weights, "the weight"),
-               (design.fpc, "a population size"), (params.cleaning.duration, "the length of the interview"),
+               (design.fpc, "a population size"),
+               *((c, "a number weighting knows of the population") for c in params.weighting.numeric),
+               (params.cleaning.duration, "the length of the interview"),
                ("" if params.nps in model.items else params.nps, "the nps question")]
     labels = [(params.data.id, "data.id"), (design.strata, "design.strata"), (design.clusters, "design.clusters"),
-              *((c, f"weighting.rake.{c}") for c in params.weighting.rake),
+              *((c, key) for c, key in params.weighting.columns.items() if c not in params.weighting.numeric),
               *((c, f"cleaning.require.{c}") for c in params.cleaning.require),
               (compare.brand, "compare.brand"), *((c, "compare.segments") for c in compare.segments)]
     number: dict[str, str] = {}
     for column, what in numbers:
         if column and number.setdefault(column, what) != what:
-            refuse("design" if column in {design.weights, design.fpc} else "cleaning.duration",
+            refuse("design" if column in {design.weights, design.fpc} else params.weighting.columns.get(
+                column, "cleaning.duration"),
                    f'column "{clipped(column)}" is {number[column]} already and cannot be {what} too. Correct one.')
     for column, key in labels:
         if column and column in number:
