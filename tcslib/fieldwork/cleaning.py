@@ -10,13 +10,15 @@ import pandas as pd
 
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.masking import mask
+from tcslib.fieldwork.nonrespondents import background_of, who_responded
 from tcslib.fieldwork.quality import same_answers, speeders, straight_lines
 from tcslib.fieldwork.reading import RawAnswers
 from tcslib.fieldwork.source import listed, quoted
 from tcslib.study.load import Study, item_names
 from tcslib.study.questionnaire import Scale
 from tcslib.survey.design import Design, check_weights
-from tcslib.survey.responses import Responses, WeightingPlan
+from tcslib.survey.responses import Responses
+from tcslib.survey.weighting import weighting_plan
 
 NEVER_ASKED = ("not_asked", "no_experience")          # kinds of missing that are no sign of a poor interview
 
@@ -30,6 +32,8 @@ class _Work:
     frame: pd.DataFrame
     ids: pd.Series
     kinds: pd.DataFrame
+    aside: pd.DataFrame | None = None          # who was drawn and did not respond
+    aside_ids: pd.Series | None = None
     ledger: list[tuple[str, str, int, int, int]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
@@ -86,7 +90,7 @@ def clean(raw: RawAnswers, study: Study) -> Responses:
         work.line(repair.rule, repair.column, cells=repair.cells)
     if column and (blanks := int((ids.to_numpy() != raw.frame[column].to_numpy()).sum())):
         work.line("blanks", column, cells=blanks)
-    for rule in (_identical, _ids, _screen, _codes, _scales, _reverse, _unanswered):
+    for rule in (_identical, _ids, _set_aside, _screen, _codes, _scales, _reverse, _unanswered):
         rule(work)
     flags = _flags(work)
     if not len(work.frame):
@@ -116,6 +120,16 @@ def _ids(work: _Work) -> None:
                            f'({listed([quoted(i) for i in work.ids[repeated]])}; {work.rows(repeated)}). Correct the '
                            "file, or set cleaning.same_id: keep_first or keep_last.", work.where)
     work.drop(repeated, "same_id", rule)
+
+
+def _set_aside(work: _Work) -> None:
+    """Who did not respond: no rule for interviews is asked of them, and none of them is left out."""
+    came = who_responded(work.frame, work.study)
+    if came.all():
+        return
+    work.aside, work.aside_ids = work.frame[~came], work.ids[~came]
+    work.frame, work.ids, work.kinds = work.frame[came], work.ids[came], work.kinds[came]
+    work.line("nonresponse", rows=int((~came).sum()))
 
 
 def _screen(work: _Work) -> None:
@@ -226,20 +240,22 @@ def _flags(work: _Work) -> pd.DataFrame:
 
 
 def _responses(work: _Work, items: list[str], flags: pd.DataFrame) -> Responses:
-    params, frame = work.study.params, work.frame
+    params, came = work.study.params, len(work.frame)
+    if work.aside is not None:          # behind the interviews that are left, without answers
+        work.frame = pd.concat([work.frame, work.aside.assign(**dict.fromkeys(items, np.nan))])
+        work.ids = pd.concat([work.ids, work.aside_ids])
+        work.kinds = work.kinds.reindex(work.frame.index, fill_value="not_asked")
+        flags = flags.reindex(work.frame.index, fill_value=False)
     weights = _weights(work)
     design = Design(work.ids.to_numpy().astype(str), weights, _labels(work, "strata"), _labels(work, "clusters"),
                     params.sample)
-    domain = _domain(work, weights)
-    columns = list(dict.fromkeys(filter(None, [*params.weighting.rake, *params.compare.segments, params.compare.brand,
-                                               params.design.strata])))
+    domain = _domain(work, weights) & (np.arange(len(weights)) < came)
     verbatims = {name: _masked(work, name).to_numpy() for name in params.report.verbatims}
     ledger = pd.DataFrame(work.ledger, columns=["rule", "detail", "rows", "cells", "left"])
-    plan = WeightingPlan(params.weighting.rake, params.weighting.trim)
-    by_id = [part.set_axis(design.ids, axis=0) for part in (frame[items].astype(float), work.kinds, frame[columns],
-                                                            flags)]
-    return Responses(by_id[0], by_id[1], by_id[2], work.study.questionnaire, design, plan, domain, ledger, by_id[3],
-                     pd.DataFrame(work.left_out, columns=["id", "rule"]),
+    by_id = [part.set_axis(design.ids, axis=0) for part in
+             (work.frame[items].astype(float), work.kinds, background_of(work.frame, work.study), flags)]
+    return Responses(by_id[0], by_id[1], by_id[2], work.study.questionnaire, design, weighting_plan(params.weighting),
+                     domain, ledger, by_id[3], pd.DataFrame(work.left_out, columns=["id", "rule"]),
                      pd.DataFrame(verbatims, index=design.ids))
 
 

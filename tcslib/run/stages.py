@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from tcslib.structure.fit import PlsFit
 
 _VIEWS = {view: module for module, views in {
-    "plan": "population sample_size precision allocation", "cleaning": "source ledger missing flags weights achieved",
+    "plan": "population sample_size precision allocation", "cleaning": "source ledger missing flags",
+    "weights": "weights margins achieved deff_split",
     "measurement": "items reliability loadings cross_check",
     "structure": "paths explained index_score scores priorities",
     "loyalty": "loyalty_score recommendation curve", "groups": "segments brands", "trend": "trend",

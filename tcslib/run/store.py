@@ -93,7 +93,7 @@ def save_responses(folder: Path, responses: Responses) -> None:
                   **({} if design.clusters is None else {"cluster": design.clusters})
                   }).to_parquet(folder / "design.parquet")
     write_json(folder / "questionnaire.json", {
-        "sample": design.sample, "rake": responses.weighting.rake, "trim": responses.weighting.trim,
+        "sample": design.sample, "weighting": asdict(responses.weighting),
         "items": [asdict(item) for item in responses.questionnaire.values()]})
 
 
@@ -113,6 +113,7 @@ def load_responses(folder: Path) -> Responses:
                         for name in ("stratum", "cluster"))
     design = Design(drawn["id"].to_numpy().astype(str), drawn["weight"].to_numpy(float), strata, clusters,
                     said["sample"])
+    plan = WeightingPlan.restored(said.get("weighting", said))          # a run of earlier has `rake` and `trim` alone
     tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
-    return Responses(**tables, questionnaire=items, design=design, weighting=WeightingPlan(said["rake"], said["trim"]),
+    return Responses(**tables, questionnaire=items, design=design, weighting=plan,
                      domain=drawn["domain"].to_numpy(bool))

@@ -51,13 +51,14 @@ def build(coder: Coder) -> Built:
         For margins, cells and auxiliaries that the sample cannot meet, by name.
     """
     plan, where = coder.responses.weighting, coder.where
-    weight = np.sort(coder.base).sum()          # in an order of its own, here and below: no last digit hangs on the file
-    total = float(weight if plan.population is None else plan.population)
+    # sums in an order of their own, here and below: no last digit hangs on that of the file
+    total = float(np.sort(coder.base).sum() if plan.population is None else plan.population)
     rows: list[Step] = []          # steps whose patterns are still the rows
-    codes, margins, numbers = [coder.responded.astype(np.int64)], [], []
+    codes, margins = [coder.responded.astype(np.int64)], list[Margin]()
+    numbers = list[Number]()
     if plan.nonresponse is not None:
-        more, step = step_of(plan.nonresponse, coder)
-        rows.append(step)
+        more, adjusting = step_of(plan.nonresponse, coder)
+        rows.append(adjusting)
         codes += more
     for number, cells in enumerate(plan.post_stratify, 1):
         margin = coder.margin(cells.by, cells.targets, f"{where}: weighting.post_stratify.{number}")
@@ -70,10 +71,10 @@ def build(coder: Coder) -> Built:
         rows.append(Rake(raked, cell, joined(raked, first), total, plan.gap))
         margins += raked
     if plan.calibrate is not None:
-        own, known, step = _calibration(plan.calibrate, coder, total)
-        rows.append(step)
-        margins, numbers = [*margins, *own], known
-        codes.append(step.cell)
+        own, numbers, calibrating = _calibration(plan.calibrate, coder, total)
+        rows.append(calibrating)
+        margins += own
+        codes.append(calibrating.cell)
     if plan.trimming is not None:
         rows.append(Trim(plan.trimming, (), total))
     codes += [m.code for m in margins]
@@ -98,7 +99,7 @@ def _calibration(plan: Calibration, coder: Coder, total: float) -> tuple[list[Ma
     margins = [coder.margin([column], targets, f"{at}.{column}") for column, targets in plan.shares.items()]
     used = coder.responded & (coder.base > 0)
     numbers, codes = [], [m.code for m in margins]
-    for column, known in (plan.means | {c: t / total for c, t in plan.totals.items()}).items():
+    for column, known in (dict(plan.means) | {c: t / total for c, t in plan.totals.items()}).items():
         values = np.where(coder.responded, coder.numbers(column, coder.responded, f"{at}.{column}"), 0.0)
         if np.ptp(values[used]) <= 1e-12 * abs(values[used]).max():
             raise InputRefused(f"{column} is {values[used][0]:g} for every respondent, so no weights give it another "

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from tcslib.errors import InputRefused, NotEstimable
+from tcslib.study.margins import CROSS
 from tcslib.survey.weighting import NonResponse
 from tcslib.weighting.calibration import information, logistic, solve
 from tcslib.weighting.coding import Coder, joint, summed
@@ -139,20 +141,24 @@ def _collapsed(plan: NonResponse, coder: Coder, code: np.ndarray, names: Sequenc
     drawn = np.bincount(code, coder.base, len(names))
     answered = np.bincount(code, coder.base * coder.responded, len(names))
     rows, into = np.bincount(code, minlength=len(names)), np.arange(len(names))
-    for empty in np.flatnonzero((drawn > 0) & (answered == 0)):
-        # cells are sorted, so the nearest one with respondents shares the first columns if any does
-        others = np.flatnonzero(answered > 0)
-        nearest = others[np.argmin(np.abs(others - empty) - 1000 * np.array(
-            [names[o].rpartition(" × ")[0] == names[empty].rpartition(" × ")[0] for o in others]))]
+    others = np.flatnonzero(answered > 0).tolist()
+    for empty in np.flatnonzero((drawn > 0) & (answered == 0)).tolist():
+        # cells are sorted: the nearest one with respondents, of those that share the first columns if any does
+        nearest = min(others, key=partial(_distance, names, empty))
         share = drawn[empty] / drawn.sum()
         if not plan.collapse:
             raise InputRefused(f'nobody of the {rows[empty]:,} drawn in the cell "{names[empty]}" responded: '
                                f'{share:.1%} of the weight would be lost. Join it to "{names[nearest]}" by recoding, '
                                "or set collapse: true.", f"{at}.cells")
-        coder.allowed.append(("collapse", " × ".join(plan.by), f"{names[empty]} → {names[nearest]}",
+        coder.allowed.append(("collapse", CROSS.join(plan.by), f"{names[empty]} → {names[nearest]}",
                               int(rows[empty]), share))
         into[empty] = nearest
     return into[code]
+
+
+def _distance(names: Sequence[str], one: int, other: int) -> tuple[bool, int, int]:
+    """How far a cell is from another: first whether all columns but the last agree, then the places between them."""
+    return names[other].rpartition(CROSS)[0] != names[one].rpartition(CROSS)[0], abs(other - one), other
 
 
 def _propensity(plan: NonResponse, coder: Coder, at: str) -> tuple[list[np.ndarray], Propensity]:

@@ -59,9 +59,12 @@ class Step(Protocol):
     each row's own base weight.
     """
 
-    name: str
-    calibrates: bool
-    own_weights: bool
+    @property
+    def name(self) -> str: ...          # noqa: D102
+    @property
+    def calibrates(self) -> bool: ...          # noqa: D102
+    @property
+    def own_weights(self) -> bool: ...          # noqa: D102
 
     def factors(self, state: State) -> np.ndarray:
         """(b, K) weight after the step over weight before it; NaN rows where the step cannot be done."""

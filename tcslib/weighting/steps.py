@@ -184,7 +184,8 @@ class Trim:
             if not outside.any():
                 return factors
             # what is cut off goes to the other weights by the next round
-            factors = np.where(weights > 0, np.clip(weights, low, high) / np.where(weights > 0, weights, 1), 1) * factors
+            within = np.where(weights > 0, np.clip(weights, low, high) / np.where(weights > 0, weights, 1), 1)
+            factors = factors * within
         return np.where(outside.any(axis=1, keepdims=True), np.nan, factors)
 
     def _outside(self, state: State, weights: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from tcslib.weighting.calibration import MAX_ROUNDS, fit_margins
 from tcslib.weighting.coding import summed
 from tcslib.weighting.state import State, Step
-from tcslib.weighting.steps import Calibrate, Rake, Trim
+from tcslib.weighting.steps import Calibrate, PostStratify, Rake, Trim
 
 UNMET = "the margins and the limit on weights cannot be met together. Merge small categories, or raise weighting.trim."
 MOST_CELLS = 100_000          # beyond this many, what would be needed is not searched for
@@ -100,8 +100,8 @@ def _needed(step: Calibrate, weights: np.ndarray, totals: np.ndarray, x: np.ndar
 
 def _limits(step: Trim, before: State) -> str:
     if not step.again:
-        return ("trimming leaves nobody between the limits to take what is cut off. Widen the limits of weighting.trim, "
-                "or calibrate again instead.")
+        return ("trimming leaves nobody between the limits to take what is cut off. Widen the limits of "
+                "weighting.trim, or calibrate again instead.")
     from scipy.optimize import linprog
     from scipy.sparse import csr_matrix, hstack, identity
 
@@ -132,5 +132,6 @@ def _margins_of(step: Step) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Shares, members (C, categories) and cells (K,) of a step's margins."""
     if isinstance(step, Rake):
         return [(m.shares, member, step.cell) for m, member in zip(step.margins, step.members, strict=True)]
-    margin = getattr(step, "margin", None)
-    return [] if margin is None else [(margin.shares, np.eye(len(margin.shares)), getattr(step, "cell"))]
+    if isinstance(step, PostStratify):
+        return [(step.margin.shares, np.eye(len(step.margin.shares)), step.cell)]
+    return []

@@ -1,0 +1,230 @@
+"""Chapter 2: whom the answers speak for: weights step by step, what they were to meet, and what they cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tcslib.report.context import Context
+from tcslib.report.records import Column, Finding, View
+from tcslib.survey.responses import Responses
+from tcslib.survey.weighting import NonResponse, Trimming, weighting_plan
+from tcslib.weighting.weights import Weights, kish
+
+MOST_DOTS = 24          # categories a figure shows; more are read in the table
+
+
+def weights(context: Context, answers: Responses, weighed: Weights) -> View:
+    """The weighting ledger, the design effect of unequal weights and the effective n of the reported group."""
+    words, table = context.words, weighed.table()
+    deff, n_eff = kish(weighed.weights[answers.domain])
+    columns = [context.column("step", [words(f"weight_step.{s}") for s in table["step"]]),
+               *context.columns(table, "count", "n", "sum"),
+               *context.columns(table, "score", smallest="low", largest="high"),
+               *context.columns(table, "coef", "deff"), *context.columns(table, "count", "n_eff"),
+               *context.columns(table, "share", "changed")]
+    design, stated = answers.design, context.study.params.design
+    if stated.strata or stated.clusters:
+        drawn = words("cleaning.design", strata=words.number(design.strata_count, 0),
+                      units=words.number(design.units, 0), df=words.number(design.df, 0))
+    else:
+        known = design.sample in {"probability", "census"}
+        drawn = words("cleaning.design_plain" if known else "cleaning.design_unknown")
+    blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
+              "design": words.sentences(drawn, words("cleaning.fpc") if stated.fpc else "")}
+    numbers = {"n_eff": n_eff, "design": {"rows": len(answers), "units": design.units, "strata": design.strata_count,
+                                          "df": design.df, "sample": design.sample},
+               "weighting": {"deff": deff, "steps": table.to_dict("records"),
+                             "margins": weighed.margins.to_dict("records"),
+                             **({"allowed": weighed.allowed.to_dict("records")} if len(weighed.allowed) else {})}}
+    if np.isclose(deff, 1.0) and len(table) == 1:
+        return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
+    settings = words("settings.weights", steps=_steps(context))
+    return View([Finding(words("cleaning.weights", **blanks)), *_allowed(context, weighed.allowed),
+                 context.table("weights", table, columns, settings, blanks)], numbers)
+
+
+def _steps(context: Context) -> str:
+    """The declared steps as one line of settings."""
+    words, plan = context.words, weighting_plan(context.study.params.weighting)
+
+    def names(columns: Any) -> str:
+        return words.listed([context.named(column) for column in columns])
+
+    parts = [] if plan.nonresponse is None else [_nonresponse(context, plan.nonresponse, names(plan.nonresponse.by))]
+    if plan.post_stratify:
+        parts.append(words("settings.post_stratified", columns=words.listed(
+            [words("settings.crossed").join(map(context.named, cells.by)) for cells in plan.post_stratify])))
+    if plan.rake:
+        margins = []
+        for column, targets in plan.rake.items():
+            total = sum(targets.values())
+            shares = words.parted(words("settings.margin_share", value=context.study.category(column, value),
+                                        share=words.share(target / total)) for value, target in targets.items())
+            margins.append(words("settings.margin", column=context.named(column), shares=shares))
+        parts.append(words("settings.raked", margins=words.listed(margins)))
+    if (aux := plan.calibrate) is not None:
+        bounds = "" if aux.bounds is None else words(
+            f"settings.bounds.{aux.bounds_on}", low=f"{aux.bounds[0]:g}", high=f"{aux.bounds[1]:g}")
+        parts.append(words("settings.calibrated", columns=names([*aux.shares, *aux.means, *aux.totals]), bounds=bounds,
+                           method=words(f"settings.calibration.{aux.method}")))
+    parts.append(words("settings.no_trim") if plan.trimming is None else _trim(context, plan.trimming))
+    said = words.series(parts if len(parts) > 1 or plan.trimming else [words("settings.no_margins"), *parts])
+    return said[:1].upper() + said[1:]
+
+
+def _nonresponse(context: Context, given: NonResponse, columns: str) -> str:
+    words = context.words
+    if given.propensity and given.classes:
+        return words("settings.nonresponse_classes", columns=columns, classes=given.classes)
+    return words("settings.nonresponse_propensity" if given.propensity else "settings.nonresponse_cells",
+                 columns=columns)
+
+
+def _trim(context: Context, rule: Trimming) -> str:
+    words = context.words
+    if rule.below is None and rule.of == "mean" and rule.redistribute == "calibrate":
+        return words("settings.trim", times=words.number(rule.above, 1))
+    ends = [words(f"settings.trim_{end}", limit=words(f"settings.trim_of.{rule.of}", times=f"{limit:g}"))
+            for end, limit in (("above", rule.above), ("below", rule.below)) if limit is not None]
+    way = words(f"settings.redistribute.{rule.redistribute}")
+    return words("settings.trim_limits", limits=words.listed(ends),
+                 way=words("settings.strict", way=way) if rule.strict else way)
+
+
+def _allowed(context: Context, allowed: pd.DataFrame) -> list[Finding]:
+    """A sentence for everything an option let pass."""
+    words, out = context.words, []
+    for row in allowed.to_dict("records"):
+        column = words("settings.crossed").join(map(context.named, row["column"].split(" × ")))
+        category = row["category"] if " " in row["column"] else context.study.category(row["column"], row["category"])
+        out.append(Finding(words(f"weighting.{row['option']}", column=column, category=category,
+                                 rows=words.number(row["rows"], 0), share=words.share(abs(row["share"])),
+                                 off=words.number(100 * row["share"], 1, True)), "caution"))
+    return out
+
+
+def margins(context: Context, answers: Responses, weighed: Weights) -> View:
+    """The sample beside the population, before and after weighting: a dot each, a tick for the target."""
+    words, data = context.words, weighed.margins
+    if not len(data):
+        return View([])
+    shares, crossed = data[data["category"] != ""], words("settings.crossed")
+    heads = [crossed.join(map(context.heading, c.split(" × "))) for c in data["column"]]
+    names = ["" if not n else crossed.join(context.study.category(*each) for each in zip(
+        c.split(" × "), n.split(" × "), strict=True)) for c, n in zip(data["column"], data["category"], strict=True)]
+    hide = (data["n"] < context.min_cell) & (data["category"] != "")
+    printed = [context.column(head, [context.cell(v, "share" if n else "coef") for v, n in
+                                     zip(data[key], data["category"], strict=True)], "text")
+               for head, key in (("population", "target"), ("before", "before"), ("after", "after"))]
+    printed = [Column(c.head, c.cells) for c in printed]
+    columns = [context.column("margin", heads), context.column("category", names), printed[0],
+               *(context.hidden(column, hide) for column in printed[1:])]
+    shown = shares[~hide[shares.index]]
+    if not len(shown):
+        return View([context.table("margins", data, columns, words("settings.margins"), {}, folded=True)])
+    gap = (shown["before"] - shown["target"]).abs()
+    far = gap.idxmax()
+    blanks = {"column": heads[far], "category": names[far], "before": words.share(data["before"][far]),
+              "target": words.share(data["target"][far]), "after": words.share(data["after"][far]),
+              "all": words.series(words("figure.margins.value", name=f"{heads[i]} {names[i]}", before=words.share(
+                  data["before"][i]), after=words.share(data["after"][i]), target=words.share(data["target"][i]))
+                  for i in shown.index)}
+    data.loc[hide, ["before", "after"]] = np.nan
+    title = words("figure.margins.title" if gap[far] >= 0.005 else "figure.margins.title_none", **blanks)
+    figure = [] if len(shown) > MOST_DOTS else [context.figure(
+        "margins", data, _dots(context, shown, heads, names), _height(shown), words("settings.margins"), blanks,
+        title=title)]
+    return View([*figure, context.table("margins", data, columns, words("settings.margins"), blanks,
+                                        folded=bool(figure))])
+
+
+def _height(shown: pd.DataFrame) -> float:
+    return 76 + 25 * len(shown) + 27 * shown["column"].nunique()
+
+
+def _dots(context: Context, shown: pd.DataFrame, heads: list[str], names: list[str]) -> Any:
+    """Paints one line for each category, under the heading of its margin."""
+    from tcslib.report.plots import ACCENT, HAIR, INK, INK2, INK3
+
+    words = context.words
+
+    def paint(axes: Any, narrow: bool) -> None:
+        at, y, last = {}, 0.0, ""
+        for i in shown.index:
+            if heads[i] != last:
+                y -= 1.1
+                axes.text(0, y, heads[i], transform=axes.get_yaxis_transform(), ha="left", va="center", color=INK2,
+                          fontweight="bold")
+                last = heads[i]
+            y -= 1.0
+            at[i] = y
+        places = np.array(list(at.values()))
+        axes.hlines(places, 0, 1, color=HAIR, linewidth=1, zorder=1, transform=axes.get_yaxis_transform())
+        before, after, target = (100 * shown[key].to_numpy(float) for key in ("before", "after", "target"))
+        axes.hlines(places, before, after, color=INK3, linewidth=1.2, zorder=2)
+        marks = {"target": axes.vlines(target, places - 0.36, places + 0.36, color=INK, linewidth=2.2, zorder=3),
+                 "before": axes.scatter(before, places, s=46, facecolor="white", edgecolor=INK2, linewidth=1.6,
+                                        zorder=4),
+                 "after": axes.scatter(after, places, s=46, facecolor=ACCENT, edgecolor="white", linewidth=0.8,
+                                       zorder=5)}
+        ends = np.concatenate([before, after, target])
+        room = max(np.ptp(ends) * 0.12, 2)
+        axes.set(yticks=places, ylim=(y - 0.8, 0.2), xlim=(max(ends.min() - room, 0), min(ends.max() + room, 100)))
+        axes.set_yticklabels([names[i] for i in at])
+        axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}%")
+        axes.legend([marks[k] for k in ("before", "after", "target")],
+                    [words(f"figure.margins.{k}") for k in ("before", "after", "target")], loc="lower left",
+                    bbox_to_anchor=(0, 1), ncols=3, handlelength=0.9 if narrow else 1.4, borderaxespad=0,
+                    columnspacing=0.9 if narrow else 2, handletextpad=0.4, fontsize=11 if narrow else 12)
+
+    return paint
+
+
+def deff_split(context: Context, found: pd.DataFrame) -> View:
+    """Design effects of design-based estimates, split into what weights and what clusters and strata do to them.
+
+    Parameters
+    ----------
+    found
+        A row for each statistic: ``statistic`` as readers see it, ``deff`` in all, ``weighting`` (Kish) and
+        ``clustering``, which is ``deff / weighting``.
+    """
+    words = context.words
+    if not len(found):
+        return View([])
+    most = found.loc[found["deff"].idxmax()]
+    blanks = {"statistic": most["statistic"], **{k: words.number(most[k], 2)
+                                                 for k in ("deff", "weighting", "clustering")}}
+    columns = [context.column("statistic", found["statistic"]),
+               *context.columns(found, "coef", deff_weighting="weighting", deff_clustering="clustering",
+                                deff_total="deff")]
+    return View([context.table("deff_split", found, columns, words("settings.deff_split"), blanks)],
+                {"deff_split": found.to_dict("records")})
+
+
+def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[str, Any]) -> View:
+    """Planned against achieved answers, by stratum where the plan names strata."""
+    words, n_plan = context.words, int(plan["n"])
+    strata = {row["stratum"]: row for row in plan.get("allocation", [])}
+    blanks = {"planned": words.number(n_plan, 0), "n": words.number(answers.n, 0)}
+    if not context.planned:
+        return View([Finding(words("cleaning.no_plan", **blanks))])
+    verdict = words("cleaning.achieved" if answers.n >= n_plan else "cleaning.short", **blanks)
+    if not strata or answers.design.strata is None or set(answers.design.strata) - set(strata):
+        return View([Finding(verdict)])
+    of = pd.Series(answers.design.strata[answers.domain])
+    total = weighed.weights.sum()
+    data = pd.DataFrame({"stratum": list(strata), "planned": [r["n"] for r in strata.values()],
+                         "achieved": [int((of == s).sum()) for s in strata],
+                         "population": [r["share"] for r in strata.values()],
+                         "weighted": [weighed.weights[answers.design.strata == s].sum() / total for s in strata]})
+    hidden = data["achieved"] < context.min_cell
+    columns = [context.strata(data["stratum"]), *context.columns(data, "count", "planned"),
+               *(context.hidden(column, hidden) for column in context.columns(data, "count", "achieved")),
+               *context.columns(data, "share", population_share="population", weighted_share="weighted")]
+    data.loc[hidden, "achieved"] = pd.NA
+    return View([Finding(verdict), context.table("achieved", data, columns, words("settings.achieved"), blanks)],
+                {"achieved": data.to_dict("records")})
