@@ -159,9 +159,11 @@ class Trim:
             free = np.where(cut, 0.0, state.times * (state.weights > 0))
             share = free if self.rule.redistribute == "equal" else free * within
             with np.errstate(divide="ignore", invalid="ignore"):
-                more = lost / share.sum(axis=1, keepdims=True)          # infinite when nobody is left to take it
+                more = lost / share.sum(axis=1, keepdims=True)
                 within = np.where(cut | (within == 0), within, within + more * (
                     1.0 if self.rule.redistribute == "equal" else within))
+            nobody = (share.sum(axis=1, keepdims=True) <= 0) & (lost != 0)          # nobody is left to take it
+            within = np.where(nobody, np.nan, within)
             factors = within / np.where(state.weights > 0, state.weights, 1)
             if not self.rule.strict:
                 return _lost(factors)

@@ -71,8 +71,12 @@ def _best(step: Calibrate, totals: np.ndarray, x: np.ndarray, low: np.ndarray,
     sums = (totals[:, None] * x / step.scale).T                      # (p, C)
     p, target = len(sums), step.target / step.scale
     both = np.vstack([np.hstack([sums, -np.ones((p, 1))]), np.hstack([-sums, -np.ones((p, 1))])])
-    found = linprog(np.append(np.zeros(len(totals)), 1.0), both, np.concatenate([target, -target]),
-                    bounds=[*zip(low, high, strict=True), (0, None)])
+    limits, cost = [*zip(low, high, strict=True), (0, None)], np.append(np.zeros(len(totals)), 1.0)
+    known = np.concatenate([target, -target])
+    # the sum of the weights exactly, if it can be had, and the rest as near as may be
+    found = linprog(cost, both, known, np.append(sums[:1], [[0.0]], axis=1), target[:1], bounds=limits)
+    if found.x is None:
+        found = linprog(cost, both, known, bounds=limits)
     if found.x is None:
         return np.nan, "1"
     off = np.abs(sums @ found.x[:-1] - target)

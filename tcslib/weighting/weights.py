@@ -244,7 +244,7 @@ def _missed(built: Built, final: np.ndarray) -> list[tuple[str, str, float]]:
 def _against(built: Built, base: np.ndarray, final: np.ndarray) -> pd.DataFrame:
     """Every margin of the population beside the sample's, before and after."""
     rows: list[tuple[str, str, float, float, float, int]] = []
-    for margin in built.margins:
+    for margin in {m.column: m for m in built.margins}.values():          # one that several steps meet, once
         shares = [np.bincount(margin.code, w, len(margin.shares)) / w.sum() for w in (base, final)]
         counts = np.bincount(margin.code[base > 0], minlength=len(margin.shares)).tolist()
         rows += [(margin.column, *each) for each in zip(margin.names, margin.shares, *shares, counts, strict=True)]

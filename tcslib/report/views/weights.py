@@ -127,7 +127,7 @@ def margins(context: Context, answers: Responses, weighed: Weights) -> View:
         return View([context.table("margins", data, columns, words("settings.margins"), {}, folded=True)])
     gap = (shown["before"] - shown["target"]).abs()
     far = gap.idxmax()
-    blanks = {"column": heads[far], "category": names[far], "before": words.share(data["before"][far]),
+    blanks = {"axis": words.number(_start(shown), 0), "column": heads[far], "category": names[far], "before": words.share(data["before"][far]),
               "target": words.share(data["target"][far]), "after": words.share(data["after"][far]),
               "all": words.series(words("figure.margins.value", name=f"{heads[i]} {names[i]}", before=words.share(
                   data["before"][i]), after=words.share(data["after"][i]), target=words.share(data["target"][i]))
@@ -143,6 +143,12 @@ def margins(context: Context, answers: Responses, weighed: Weights) -> View:
 
 def _height(shown: pd.DataFrame) -> float:
     return 76 + 25 * len(shown) + 27 * shown["column"].nunique()
+
+
+def _start(shown: pd.DataFrame) -> float:
+    """Where the axis of shares begins, in percent: a round number below all of them."""
+    least = 100 * shown[["before", "after", "target"]].to_numpy(float).min()
+    return float(max(np.floor(least / 5 - 0.3) * 5, 0))
 
 
 def _dots(context: Context, shown: pd.DataFrame, heads: list[str], names: list[str]) -> Any:
@@ -165,14 +171,14 @@ def _dots(context: Context, shown: pd.DataFrame, heads: list[str], names: list[s
         axes.hlines(places, 0, 1, color=HAIR, linewidth=1, zorder=1, transform=axes.get_yaxis_transform())
         before, after, target = (100 * shown[key].to_numpy(float) for key in ("before", "after", "target"))
         axes.hlines(places, before, after, color=INK3, linewidth=1.2, zorder=2)
-        marks = {"target": axes.vlines(target, places - 0.36, places + 0.36, color=INK, linewidth=2.2, zorder=3),
+        tick = {"marker": "|", "markersize": 15, "markeredgewidth": 2.2, "linestyle": "none", "color": INK}
+        marks = {"target": axes.plot(target, places, zorder=3, **tick)[0],
                  "before": axes.scatter(before, places, s=46, facecolor="white", edgecolor=INK2, linewidth=1.6,
                                         zorder=4),
                  "after": axes.scatter(after, places, s=46, facecolor=ACCENT, edgecolor="white", linewidth=0.8,
                                        zorder=5)}
         ends = np.concatenate([before, after, target])
-        room = max(np.ptp(ends) * 0.12, 2)
-        axes.set(yticks=places, ylim=(y - 0.8, 0.2), xlim=(max(ends.min() - room, 0), min(ends.max() + room, 100)))
+        axes.set(yticks=places, ylim=(y - 0.8, 0.2), xlim=(_start(shown), min(np.ceil(ends.max() / 5 + 0.3) * 5, 100)))
         axes.set_yticklabels([names[i] for i in at])
         axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}%")
         axes.legend([marks[k] for k in ("before", "after", "target")],
