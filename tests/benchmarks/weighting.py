@@ -2,9 +2,9 @@
 
     python tests/benchmarks/weighting.py [--json] [--rows 1000000] [--runs 3]
 
-`coding_s` turns the columns of text into cells, `rake_s` and `exponential_s` are what follows, `weigh_s` is the whole of
-`tcs.weigh` with its ledger; each measured in a fresh process, medians over the runs. `data_mb` is resident before
-weighting begins, `peak_mb` the peak of the process.
+`coding_s` turns the columns of text into cells, `rake_s` and `exponential_s` are what follows, `weigh_s` is the whole
+of `tcs.weigh` with its ledger; each measured in a fresh process, medians over the runs. `data_mb` is the peak before
+weighting begins, `peak_mb` that of the whole process.
 """
 
 from __future__ import annotations

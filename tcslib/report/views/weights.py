@@ -127,11 +127,11 @@ def margins(context: Context, answers: Responses, weighed: Weights) -> View:
         return View([context.table("margins", data, columns, words("settings.margins"), {}, folded=True)])
     gap = (shown["before"] - shown["target"]).abs()
     far = gap.idxmax()
-    blanks = {"axis": words.number(_start(shown), 0), "column": heads[far], "category": names[far], "before": words.share(data["before"][far]),
-              "target": words.share(data["target"][far]), "after": words.share(data["after"][far]),
-              "all": words.series(words("figure.margins.value", name=f"{heads[i]} {names[i]}", before=words.share(
-                  data["before"][i]), after=words.share(data["after"][i]), target=words.share(data["target"][i]))
-                  for i in shown.index)}
+    said = {key: data[key].map(words.share) for key in ("before", "after", "target")}
+    blanks = {"axis": words.number(_start(shown), 0), "column": heads[far], "category": names[far],
+              **{key: values[far] for key, values in said.items()},
+              "all": words.series(words("figure.margins.value", name=f"{heads[i]} {names[i]}", before=said["before"][i],
+                                        after=said["after"][i], target=said["target"][i]) for i in shown.index)}
     data.loc[hide, ["before", "after"]] = np.nan
     title = words("figure.margins.title" if gap[far] >= 0.005 else "figure.margins.title_none", **blanks)
     figure = [] if len(shown) > MOST_DOTS else [context.figure(
@@ -171,7 +171,7 @@ def _dots(context: Context, shown: pd.DataFrame, heads: list[str], names: list[s
         axes.hlines(places, 0, 1, color=HAIR, linewidth=1, zorder=1, transform=axes.get_yaxis_transform())
         before, after, target = (100 * shown[key].to_numpy(float) for key in ("before", "after", "target"))
         axes.hlines(places, before, after, color=INK3, linewidth=1.2, zorder=2)
-        tick = {"marker": "|", "markersize": 15, "markeredgewidth": 2.2, "linestyle": "none", "color": INK}
+        tick = {"marker": "|", "markersize": 18, "markeredgewidth": 2.2, "linestyle": "none", "color": INK}
         marks = {"target": axes.plot(target, places, zorder=3, **tick)[0],
                  "before": axes.scatter(before, places, s=46, facecolor="white", edgecolor=INK2, linewidth=1.6,
                                         zorder=4),
