@@ -11,11 +11,10 @@ import pandas as pd
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.masking import mask
 from tcslib.fieldwork.nonrespondents import background_of, who_responded
-from tcslib.fieldwork.quality import same_answers, speeders, straight_lines
+from tcslib.fieldwork.quality import half_used, same_answers, speeders, straight_lines
 from tcslib.fieldwork.reading import RawAnswers
 from tcslib.fieldwork.source import listed, quoted
 from tcslib.study.load import Study, item_names
-from tcslib.study.questionnaire import Scale
 from tcslib.survey.design import Design, check_weights
 from tcslib.survey.responses import Responses
 from tcslib.survey.weighting import weighting_plan
@@ -178,19 +177,11 @@ def _scales(work: _Work) -> None:
         work.kinds.loc[bad, name] = "out_of_scale"
         work.line("out_of_scale", name, cells=int(bad.sum()))
     refuse_all(faults)
-    _half_used(work)
-
-
-def _half_used(work: _Work) -> None:
-    """Refuse a scale of whose upper half nobody used any: a 1-5 questionnaire read as 1-10 gives a wrong index."""
-    groups: dict[Scale, list[str]] = {}
-    for name in work.kinds.columns:
-        groups.setdefault(work.study.questionnaire[name].scale, []).append(name)
-    for scale, names in groups.items():
-        top = work.frame[names].max().max()
-        if len(names) >= 3 and len(work.frame) >= 30 and top <= scale.low + scale.width / 2:
-            raise InputRefused(f"no answer to the {len(names)} items on {scale} is above {top:g}. State the scale that "
-                               f"was asked, such as scale: {scale.low:g}-{top:g}.", f"{work.study.path}: scale")
+    used = half_used(work.frame, {name: work.study.questionnaire[name].scale for name in work.kinds.columns})
+    if used is not None:
+        scale, items, top = used
+        raise InputRefused(f"no answer to the {items} items on {scale} is above {top:g}. State the scale that was "
+                           f"asked, such as scale: {scale.low:g}-{top:g}.", f"{work.study.path}: scale")
 
 
 def _reverse(work: _Work) -> None:

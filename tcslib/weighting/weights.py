@@ -183,8 +183,8 @@ class Weights:
     ledger
         A line for every step: see ``table``.
     margins
-        What the steps were to meet: column, category (empty for a number), the population's share or mean, that of the
-        respondents by base weights and by final weights, and how many respondents there are.
+        What the steps were to meet: column, kind (*share* of a category or *mean* of a number), category, the
+        population's, that of the respondents by base weights and by final weights, and how many respondents there are.
     allowed
         What an option of the study let pass that is refused by default: option, column, category, rows, share.
     """
@@ -243,11 +243,11 @@ def _missed(built: Built, final: np.ndarray) -> list[tuple[str, str, float]]:
 
 def _against(built: Built, base: np.ndarray, final: np.ndarray) -> pd.DataFrame:
     """Every margin of the population beside the sample's, before and after."""
-    rows: list[tuple[str, str, float, float, float, int]] = []
+    rows: list[tuple[str, str, str, float, float, float, int]] = []
     for margin in {m.column: m for m in built.margins}.values():          # one that several steps meet, once
         shares = [np.bincount(margin.code, w, len(margin.shares)) / w.sum() for w in (base, final)]
         counts = np.bincount(margin.code[base > 0], minlength=len(margin.shares)).tolist()
-        rows += [(margin.column, *each) for each in zip(margin.names, margin.shares, *shares, counts, strict=True)]
-    rows += [(number.column, "", number.mean, float(number.values @ base / base.sum()),
+        rows += [(margin.column, "share", *each) for each in zip(margin.names, margin.shares, *shares, counts, strict=True)]
+    rows += [(number.column, "mean", "", number.mean, float(number.values @ base / base.sum()),
               float(number.values @ final / final.sum()), int((base > 0).sum())) for number in built.numbers]
-    return pd.DataFrame(rows, columns=["column", "category", "target", "before", "after", "n"])
+    return pd.DataFrame(rows, columns=["column", "kind", "category", "target", "before", "after", "n"])

@@ -9,10 +9,13 @@ import pandas as pd
 
 from tcslib.report.context import Context
 from tcslib.report.records import Column, Finding, View
+from tcslib.report.views.groups import hidden
+from tcslib.study.margins import CROSS
 from tcslib.survey.responses import Responses
 from tcslib.survey.weighting import NonResponse, Trimming, weighting_plan
 from tcslib.weighting.weights import Weights, kish
 
+JOINED = " → "          # between a cell and the one it was joined to
 MOST_DOTS = 24          # categories a figure shows; more are read in the table
 
 
@@ -37,7 +40,7 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
     numbers = {"n_eff": n_eff, "design": {"rows": len(answers), "units": design.units, "strata": design.strata_count,
                                           "df": design.df, "sample": design.sample},
                "weighting": {"deff": deff, "steps": table.to_dict("records"),
-                             "margins": weighed.margins.to_dict("records"),
+                             "margins": _shown(context, weighed)[0].to_dict("records"),
                              **({"allowed": weighed.allowed.to_dict("records")} if len(weighed.allowed) else {})}}
     if np.isclose(deff, 1.0) and len(table) == 1:
         return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
@@ -98,8 +101,9 @@ def _allowed(context: Context, allowed: pd.DataFrame) -> list[Finding]:
     """A sentence for everything an option let pass."""
     words, out = context.words, []
     for row in allowed.to_dict("records"):
-        column = words("settings.crossed").join(map(context.named, row["column"].split(" × ")))
-        category = row["category"] if " " in row["column"] else context.study.category(row["column"], row["category"])
+        column = words("settings.crossed").join(map(context.named, row["column"].split(CROSS)))
+        cells = [_category(context, row["column"], cell) for cell in row["category"].split(JOINED)]
+        category = JOINED.join(cells)
         out.append(Finding(words(f"weighting.{row['option']}", column=column, category=category,
                                  rows=words.number(row["rows"], 0), share=words.share(abs(row["share"])),
                                  off=words.number(100 * row["share"], 1, True)), "caution"))
@@ -108,21 +112,20 @@ def _allowed(context: Context, allowed: pd.DataFrame) -> list[Finding]:
 
 def margins(context: Context, answers: Responses, weighed: Weights) -> View:
     """The sample beside the population, before and after weighting: a dot each, a tick for the target."""
-    words, data = context.words, weighed.margins
+    words, (data, hide) = context.words, _shown(context, weighed)
     if not len(data):
         return View([])
-    shares, crossed = data[data["category"] != ""], words("settings.crossed")
-    heads = [crossed.join(map(context.heading, c.split(" × "))) for c in data["column"]]
-    names = ["" if not n else crossed.join(context.study.category(*each) for each in zip(
-        c.split(" × "), n.split(" × "), strict=True)) for c, n in zip(data["column"], data["category"], strict=True)]
-    hide = (data["n"] < context.min_cell) & (data["category"] != "")
-    printed = [context.column(head, [context.cell(v, "share" if n else "coef") for v, n in
-                                     zip(data[key], data["category"], strict=True)], "text")
-               for head, key in (("population", "target"), ("before", "before"), ("after", "after"))]
-    printed = [Column(c.head, c.cells) for c in printed]
-    columns = [context.column("margin", heads), context.column("category", names), printed[0],
-               *(context.hidden(column, hide) for column in printed[1:])]
-    shown = shares[~hide[shares.index]]
+    crossed, share = words("settings.crossed"), data["kind"] == "share"
+    heads = [crossed.join(map(context.heading, c.split(CROSS))) for c in data["column"]]
+    names = [_category(context, row["column"], row["category"]) if row["kind"] == "share" else ""
+             for row in data.to_dict("records")]
+    cells = {key: [context.cell(v, "share" if s else "coef") for v, s in zip(data[key], share, strict=True)]
+             for key in ("target", "before", "after")}
+    columns = [context.column("margin", heads), context.column("category", names),
+               Column(words("head.population"), cells["target"]),
+               *(context.hidden(column, hide) for column in (Column(words("head.before"), cells["before"]),
+                                                             Column(words("head.after"), cells["after"])))]
+    shown = data[share & ~hide]
     if not len(shown):
         return View([context.table("margins", data, columns, words("settings.margins"), {}, folded=True)])
     gap = (shown["before"] - shown["target"]).abs()
@@ -132,13 +135,30 @@ def margins(context: Context, answers: Responses, weighed: Weights) -> View:
               **{key: values[far] for key, values in said.items()},
               "all": words.series(words("figure.margins.value", name=f"{heads[i]} {names[i]}", before=said["before"][i],
                                         after=said["after"][i], target=said["target"][i]) for i in shown.index)}
-    data.loc[hide, ["before", "after"]] = np.nan
     title = words("figure.margins.title" if gap[far] >= 0.005 else "figure.margins.title_none", **blanks)
     figure = [] if len(shown) > MOST_DOTS else [context.figure(
         "margins", data, _dots(context, shown, heads, names), _height(shown), words("settings.margins"), blanks,
         title=title)]
     return View([*figure, context.table("margins", data, columns, words("settings.margins"), blanks,
                                         folded=bool(figure))])
+
+
+def _shown(context: Context, weighed: Weights) -> tuple[pd.DataFrame, pd.Series]:
+    """The margins without what small categories hold, and which those are."""
+    data = weighed.margins.astype({"n": float})
+    small = [hidden(part["n"].to_numpy(), context.min_cell) if part["kind"].iloc[0] == "share" else np.zeros(len(part))
+             for _, part in data.groupby("column", sort=False)]
+    hide = pd.Series(np.concatenate(small).astype(bool) if small else [], data.index, dtype=bool)
+    data.loc[hide, ["before", "after", "n"]] = np.nan
+    return data, hide
+
+
+def _category(context: Context, column: str, category: str) -> str:
+    """A category, or a cell of crossed columns, as readers see it."""
+    if not category:
+        return context.words("kind.skipped")
+    return context.words("settings.crossed").join(
+        context.study.category(*each) for each in zip(column.split(CROSS), category.split(CROSS), strict=True))
 
 
 def _height(shown: pd.DataFrame) -> float:

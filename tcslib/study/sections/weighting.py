@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from tcslib.study.sections.base import Section
 from tcslib.study.values import Columns, Name, OneOrMore
@@ -69,9 +69,7 @@ class WeightingParams(Section):
     post_stratify: list[PostStrataParams] = []
     rake: dict[str, dict[str, float]] = Field({}, description="population shares or counts by column")
     calibrate: CalibrateParams | None = None
-    trim: Annotated[TrimParams | None, WithJsonSchema({"anyOf": [
-        {"type": "number", "exclusiveMinimum": 1}, {"$ref": "#/$defs/TrimParams"}]})] = Field(
-        None, description="largest weight, as a multiple of the mean, or limits")
+    trim: TrimParams | None = Field(None, description="largest weight, as a multiple of the mean, or limits")
     empty: Literal["refuse", "drop"] = Field("refuse", description="a category with a target and no respondents")
     missing: Literal["refuse", "keep"] = Field("refuse", description="respondents without a category of a margin")
     gap: float = Field(0.0, ge=0, le=0.1, description="largest miss of a margin, as a share of it, that is accepted")
