@@ -52,6 +52,17 @@ class State:
         return self.count()
 
 
+    def times_factors(self, factors: np.ndarray) -> State:
+        """The weightings after these factors (b, K) or (b, 1)."""
+        known = self.__dict__.get("times")          # passed on by itself, so that no state before is kept alive
+        return State(self.drawn, self.base, self.adjusted * factors, self.count if known is None else lambda: known)
+
+    def take(self, rows: np.ndarray) -> State:
+        """Some of the weightings."""
+        times = self.times[rows]
+        return State(self.drawn[rows], self.base, self.adjusted[rows], lambda: times)
+
+
 class Step(Protocol):
     """One step, ready to be replayed.
 

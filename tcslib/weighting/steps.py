@@ -172,23 +172,24 @@ class Trim:
 
     def _calibrated(self, state: State) -> np.ndarray:
         """Cut, meet the totals again, and so on until both hold."""
-        start, factors = state.adjusted, np.ones_like(state.drawn)
+        out = np.full_like(state.drawn, np.nan)
+        rows, now = np.arange(len(out)), state          # the weightings not done yet, and how far they are
         for number in range(TRIM_ROUNDS):
-            if number or not self.again:
-                for step in self.again:
-                    factors = factors * step.factors(State(state.drawn, state.base, start * factors, state.count))
-                if not self.again:
-                    total = (state.drawn * start * factors).sum(axis=1, keepdims=True)
-                    factors = factors * (self.population / total)
-            weights = state.base * start * factors
-            low, high = self.limits(state, weights)
-            outside = self._outside(state, weights, low, high)
-            if not outside.any():
-                return factors
+            for step in self.again if number else ():
+                now = now.times_factors(step.factors(now))
+            if not self.again:
+                now = now.times_factors(self.population / now.totals.sum(axis=1, keepdims=True))
+            weights = now.weights
+            low, high = self.limits(now, weights)
+            going: np.ndarray = self._outside(now, weights, low, high).any(axis=1)
+            done, start = ~going, state.adjusted[rows[~going]]
+            out[rows[done]] = now.adjusted[done] / np.where(start > 0, start, 1)
+            if done.all():
+                break
             # what is cut off goes to the other weights by the next round
             within = np.where(weights > 0, np.clip(weights, low, high) / np.where(weights > 0, weights, 1), 1)
-            factors = factors * within
-        return np.where(outside.any(axis=1, keepdims=True), np.nan, factors)
+            rows, now = rows[going], now.times_factors(within).take(going)
+        return out
 
     def _outside(self, state: State, weights: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         beyond = (weights > high * (1 + SLACK)) | ((weights < low * (1 - SLACK)) & (weights > 0))

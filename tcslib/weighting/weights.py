@@ -101,7 +101,7 @@ class Adjustment:
             state = State(summed(drawn * (self.weight * self.rows), self.cell, patterns), self._base,
                           np.ones((len(drawn), patterns)), lambda: summed(drawn * self.rows, self.cell, patterns))
             for step in self.built.steps:
-                state = State(state.drawn, state.base, state.adjusted * step.factors(state), state.count)
+                state = state.times_factors(step.factors(state))
                 yield step, state
 
     @cached_property
@@ -247,7 +247,8 @@ def _against(built: Built, base: np.ndarray, final: np.ndarray) -> pd.DataFrame:
     for margin in {m.column: m for m in built.margins}.values():          # one that several steps meet, once
         shares = [np.bincount(margin.code, w, len(margin.shares)) / w.sum() for w in (base, final)]
         counts = np.bincount(margin.code[base > 0], minlength=len(margin.shares)).tolist()
-        rows += [(margin.column, "share", *each) for each in zip(margin.names, margin.shares, *shares, counts, strict=True)]
+        rows += [(margin.column, "share", *each)
+                 for each in zip(margin.names, margin.shares, *shares, counts, strict=True)]
     rows += [(number.column, "mean", "", number.mean, float(number.values @ base / base.sum()),
               float(number.values @ final / final.sum()), int((base > 0).sum())) for number in built.numbers]
     return pd.DataFrame(rows, columns=["column", "kind", "category", "target", "before", "after", "n"])
