@@ -72,6 +72,7 @@ def test_non_respondents_stay_in_the_design(study: Callable[..., Study]) -> None
     assert not answers.domain[~answers.responded].any() and not answers.flags[~answers.responded].any().any()
     line, = answers.ledger[answers.ledger["rule"] == "nonresponse"].to_dict("records")
     assert (line["rows"], line["left"]) == (60, 100) and not len(answers.left_out)
+    assert answers.ledger["left"].iloc[-1] == 100
     assert answers.ledger["rows"].sum() == 60          # no rule for interviews touched them
     weights = pd.Series(weigh(answers).weights, answers.design.ids)[frame["id"]].to_numpy()
     assert (weights[~came] == 0).all()

@@ -33,6 +33,7 @@ class _Work:
     kinds: pd.DataFrame
     aside: pd.DataFrame | None = None          # who was drawn and did not respond
     aside_ids: pd.Series | None = None
+    behind: int = 0          # rows of the frame that are theirs
     ledger: list[tuple[str, str, int, int, int]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
@@ -41,7 +42,7 @@ class _Work:
         return self.study.params.data.file
 
     def line(self, rule: str, detail: str = "", rows: int = 0, cells: int = 0) -> None:
-        self.ledger.append((rule, detail, rows, cells, len(self.frame)))
+        self.ledger.append((rule, detail, rows, cells, len(self.frame) - self.behind))
 
     def drop(self, bad: np.ndarray, rule: str, detail: str = "") -> None:
         """Leave records out, and say so."""
@@ -234,7 +235,7 @@ def _responses(work: _Work, items: list[str], flags: pd.DataFrame) -> Responses:
     params, came = work.study.params, len(work.frame)
     if work.aside is not None:          # behind the interviews that are left, without answers
         work.frame = pd.concat([work.frame, work.aside.assign(**dict.fromkeys(items, np.nan))])
-        work.ids = pd.concat([work.ids, work.aside_ids])
+        work.ids, work.behind = pd.concat([work.ids, work.aside_ids]), len(work.aside)
         work.kinds = work.kinds.reindex(work.frame.index, fill_value="not_asked")
         flags = flags.reindex(work.frame.index, fill_value=False)
     weights = _weights(work)

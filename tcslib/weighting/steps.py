@@ -181,7 +181,7 @@ class Trim:
                 now = now.times_factors(self.population / now.totals.sum(axis=1, keepdims=True))
             weights = now.weights
             low, high = self.limits(now, weights)
-            going: np.ndarray = self._outside(now, weights, low, high).any(axis=1)
+            going = np.any(self._outside(now, weights, low, high), axis=1)
             done, start = ~going, state.adjusted[rows[~going]]
             out[rows[done]] = now.adjusted[done] / np.where(start > 0, start, 1)
             if done.all():

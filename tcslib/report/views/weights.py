@@ -201,10 +201,10 @@ def _dots(context: Context, shown: pd.DataFrame, heads: list[str], names: list[s
         axes.set(yticks=places, ylim=(y - 0.8, 0.2), xlim=(_start(shown), min(np.ceil(ends.max() / 5 + 0.3) * 5, 100)))
         axes.set_yticklabels([names[i] for i in at])
         axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}%")
-        axes.legend([marks[k] for k in ("before", "after", "target")],
-                    [words(f"figure.margins.{k}") for k in ("before", "after", "target")], loc="lower left",
-                    bbox_to_anchor=(0, 1), ncols=3, handlelength=0.9 if narrow else 1.4, borderaxespad=0,
-                    columnspacing=0.9 if narrow else 2, handletextpad=0.4, fontsize=11 if narrow else 12)
+        axes.figure.legend([marks[k] for k in ("before", "after", "target")],
+                           [words(f"figure.margins.{k}") for k in ("before", "after", "target")],
+                           loc="outside upper left", ncols=3, handlelength=1, borderaxespad=0, handletextpad=0.4,
+                           columnspacing=1.2 if narrow else 2)
 
     return paint
 
