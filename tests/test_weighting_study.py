@@ -219,10 +219,10 @@ def test_small_categories_are_hidden(study: Callable[..., Study]) -> None:
     answers = cleaned(made)
     view = views.margins(Context(made), answers, weigh(answers))
     assert "child" not in shown(view, Figure)[0].alt
-    row = shown(view, Table)[0].columns[1].cells.index("child")
+    row = shown(view, Table)[0].columns[0].cells.index("Age: child")
     # and the next smallest, or subtraction would tell it
-    for at in (row, shown(view, Table)[0].columns[1].cells.index("young")):
-        assert [c.cells[at] for c in shown(view, Table)[0].columns[3:]] == [Context(made).words("format.hidden")] * 2
+    for at in (row, shown(view, Table)[0].columns[0].cells.index("Age: young")):
+        assert [c.cells[at] for c in shown(view, Table)[0].columns[2:]] == [Context(made).words("format.hidden")] * 2
     margins = views.weights(Context(made), answers, weigh(answers)).numbers["weighting"]["margins"]
     assert [np.isnan(m["before"]) for m in margins] == [True, False, True]
 

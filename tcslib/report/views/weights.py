@@ -121,8 +121,9 @@ def margins(context: Context, answers: Responses, weighed: Weights) -> View:
              for row in data.to_dict("records")]
     cells = {key: [context.cell(v, "share" if s else "coef") for v, s in zip(data[key], share, strict=True)]
              for key in ("target", "before", "after")}
-    columns = [context.column("margin", heads), context.column("category", names),
-               Column(words("head.population"), cells["target"]),
+    rows = [words("cleaning.kept", column=head, values=name) if name else head
+            for head, name in zip(heads, names, strict=True)]
+    columns = [context.column("category", rows), Column(words("head.population"), cells["target"]),
                *(context.hidden(column, hide) for column in (Column(words("head.before"), cells["before"]),
                                                              Column(words("head.after"), cells["after"])))]
     shown = data[share & ~hide]
