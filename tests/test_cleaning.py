@@ -471,7 +471,7 @@ def test_raking_to_what_the_answers_hold(cleaned: Clean) -> None:
     bad = cleaned(frame, weighting={"rake": {"region": {"West": 0.3, "East": 0.5, "Sud": 0.2}}})
     with pytest.raises(InputRefused) as caught:
         tcs.weigh(bad)
-    said = ['"Sud" has a target but no respondents', "region is empty for 1 respondents. Fill it in",
+    said = ['"Sud" has a target but no respondents', "region is empty for 1 respondent (id R000). Fill it in",
             'region is "North", which has no target, for 2 respondents']
     assert all(word in came for word, came in zip(said, caught.value.lines, strict=True)), caught.value.lines
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
 
 from tcslib.errors import InputRefused
 from tcslib.run.fieldsheet import OUTCOMES

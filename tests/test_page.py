@@ -34,6 +34,7 @@ from tcslib.study.dispositions import DISPOSITIONS
 from tcslib.study.load import load
 from tcslib.study.params import CleaningParams, MeasurementParams, PlsParams, StudyParams
 from tcslib.study.sections.planning import PlanParams
+from tcslib.study.sections.weighting import CalibrateParams, TrimParams
 
 LANGUAGES = ("en", "zh")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
@@ -518,7 +519,13 @@ COMPUTED = {
     "settings.htmt.{}": literal(MeasurementParams.model_fields["htmt"]),
     "settings.interval.{}": ["t", "percentile", "listed"],
     "settings.kind.{}": list(get_args(Kind)), "summary.actions_{}": ["1", "2", "3"],
-    "summary.certainty.{}": ["high", "fair", "low"], "weight_step.{}": ["base", "raked", "trimmed"],
+    "summary.certainty.{}": ["high", "fair", "low"], "weight_step.{}": [
+        "base", "nonresponse", "post_stratified", "raked", "calibrated", "trimmed"],
+    "weighting.{}": ["empty", "missing", "collapse", "gap"], "figure.margins.{}": ["before", "after", "target"],
+    "settings.bounds.{}": literal(CalibrateParams.model_fields["bounds_on"]),
+    "settings.calibration.{}": literal(CalibrateParams.model_fields["method"]),
+    "settings.trim_of.{}": literal(TrimParams.model_fields["of"]), "settings.trim_{}": ["above", "below"],
+    "settings.redistribute.{}": literal(TrimParams.model_fields["redistribute"]),
     "settings.scheme.{}": literal(PlsParams.model_fields["scheme"]), "settings.scaling.{}": ["standardised", "raw"],
     "settings.missing.{}": literal(PlsParams.model_fields["missing"]), "summary.model_based.{}": ["quota", "opt_in"],
     "wave.{}": ["H1", "H2", "Q1", "Q2", "Q3", "Q4"],

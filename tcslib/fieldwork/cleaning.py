@@ -11,12 +11,13 @@ import pandas as pd
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.drawn import design_of
 from tcslib.fieldwork.masking import mask
-from tcslib.fieldwork.quality import same_answers, speeders, straight_lines
+from tcslib.fieldwork.nonrespondents import background_of, who_responded
+from tcslib.fieldwork.quality import half_used, same_answers, speeders, straight_lines
 from tcslib.fieldwork.reading import RawAnswers
 from tcslib.fieldwork.source import listed, quoted
 from tcslib.study.load import Study, item_names
-from tcslib.study.questionnaire import Scale
-from tcslib.survey.responses import Responses, WeightingPlan
+from tcslib.survey.responses import Responses
+from tcslib.survey.weighting import weighting_plan
 
 NEVER_ASKED = ("not_asked", "no_experience")          # kinds of missing that are no sign of a poor interview
 
@@ -30,6 +31,9 @@ class Work:
     frame: pd.DataFrame
     ids: pd.Series
     kinds: pd.DataFrame
+    aside: pd.DataFrame | None = None          # who was drawn and did not respond
+    aside_ids: pd.Series | None = None
+    behind: int = 0          # rows of the frame that are theirs
     ledger: list[tuple[str, str, int, int, int]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
@@ -40,7 +44,7 @@ class Work:
 
     def line(self, rule: str, detail: str = "", rows: int = 0, cells: int = 0) -> None:
         """A line of the ledger."""
-        self.ledger.append((rule, detail, rows, cells, len(self.frame)))
+        self.ledger.append((rule, detail, rows, cells, len(self.frame) - self.behind))
 
     def drop(self, bad: np.ndarray, rule: str, detail: str = "") -> None:
         """Leave records out, and say so."""
@@ -88,7 +92,7 @@ def clean(raw: RawAnswers, study: Study) -> Responses:
         work.line(repair.rule, repair.column, cells=repair.cells)
     if column and (blanks := int((ids.to_numpy() != raw.frame[column].to_numpy()).sum())):
         work.line("blanks", column, cells=blanks)
-    for rule in (_identical, _ids, _screen, _codes, _scales, _reverse, _unanswered):
+    for rule in (_identical, _ids, _set_aside, _screen, _codes, _scales, _reverse, _unanswered):
         rule(work)
     flags = _flags(work)
     if not len(work.frame):
@@ -118,6 +122,16 @@ def _ids(work: Work) -> None:
                            f'({listed([quoted(i) for i in work.ids[repeated]])}; {work.rows(repeated)}). Correct the '
                            "file, or set cleaning.same_id: keep_first or keep_last.", work.where)
     work.drop(repeated, "same_id", rule)
+
+
+def _set_aside(work: Work) -> None:
+    """Who did not respond: no rule for interviews is asked of them, and none of them is left out."""
+    came = who_responded(work.frame, work.study)
+    if came.all():
+        return
+    work.aside, work.aside_ids = work.frame[~came], work.ids[~came]
+    work.frame, work.ids, work.kinds = work.frame[came], work.ids[came], work.kinds[came]
+    work.line("nonresponse", rows=int((~came).sum()))
 
 
 def _screen(work: Work) -> None:
@@ -166,19 +180,11 @@ def _scales(work: Work) -> None:
         work.kinds.loc[bad, name] = "out_of_scale"
         work.line("out_of_scale", name, cells=int(bad.sum()))
     refuse_all(faults)
-    _half_used(work)
-
-
-def _half_used(work: Work) -> None:
-    """Refuse a scale of whose upper half nobody used any: a 1-5 questionnaire read as 1-10 gives a wrong index."""
-    groups: dict[Scale, list[str]] = {}
-    for name in work.kinds.columns:
-        groups.setdefault(work.study.questionnaire[name].scale, []).append(name)
-    for scale, names in groups.items():
-        top = work.frame[names].max().max()
-        if len(names) >= 3 and len(work.frame) >= 30 and top <= scale.low + scale.width / 2:
-            raise InputRefused(f"no answer to the {len(names)} items on {scale} is above {top:g}. State the scale that "
-                               f"was asked, such as scale: {scale.low:g}-{top:g}.", f"{work.study.path}: scale")
+    used = half_used(work.frame, {name: work.study.questionnaire[name].scale for name in work.kinds.columns})
+    if used is not None:
+        scale, items, top = used
+        raise InputRefused(f"no answer to the {items} items on {scale} is above {top:g}. State the scale that was "
+                           f"asked, such as scale: {scale.low:g}-{top:g}.", f"{work.study.path}: scale")
 
 
 def _reverse(work: Work) -> None:
@@ -228,19 +234,20 @@ def _flags(work: Work) -> pd.DataFrame:
 
 
 def _responses(work: Work, items: list[str], flags: pd.DataFrame) -> Responses:
-    params, frame = work.study.params, work.frame
+    params, came = work.study.params, len(work.frame)
+    if work.aside is not None:          # behind the interviews that are left, without answers
+        work.frame = pd.concat([work.frame, work.aside.assign(**dict.fromkeys(items, np.nan))])
+        work.ids, work.behind = pd.concat([work.ids, work.aside_ids]), len(work.aside)
+        work.kinds = work.kinds.reindex(work.frame.index, fill_value="not_asked")
+        flags = flags.reindex(work.frame.index, fill_value=False)
     design = design_of(work)
-    domain = _domain(work, design.weights)
-    columns = list(dict.fromkeys(filter(None, [*params.weighting.rake, *params.compare.segments, params.compare.brand,
-                                               *(rule.column for rule in params.policy),
-                                               params.design.strata])))
+    domain = _domain(work, design.weights) & (np.arange(len(design.ids)) < came)
     verbatims = {name: _masked(work, name).to_numpy() for name in params.report.verbatims}
     ledger = pd.DataFrame(work.ledger, columns=["rule", "detail", "rows", "cells", "left"])
-    plan = WeightingPlan(params.weighting.rake, params.weighting.trim)
-    by_id = [part.set_axis(design.ids, axis=0) for part in (frame[items].astype(float), work.kinds, frame[columns],
-                                                            flags)]
-    return Responses(by_id[0], by_id[1], by_id[2], work.study.questionnaire, design, plan, domain, ledger, by_id[3],
-                     pd.DataFrame(work.left_out, columns=["id", "rule"]),
+    by_id = [part.set_axis(design.ids, axis=0) for part in
+             (work.frame[items].astype(float), work.kinds, background_of(work.frame, work.study), flags)]
+    return Responses(by_id[0], by_id[1], by_id[2], work.study.questionnaire, design, weighting_plan(params.weighting),
+                     domain, ledger, by_id[3], pd.DataFrame(work.left_out, columns=["id", "rule"]),
                      pd.DataFrame(verbatims, index=design.ids))
 
 

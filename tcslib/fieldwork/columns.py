@@ -60,7 +60,7 @@ def named_columns(study: Study) -> dict[str, list[str]]:
              (params.nps, "nps"),
              *((column, f"design.{key}") for key, column in (params.design.labels | params.design.numbers).items()),
              *((column, "replicates.columns") for column in params.replicates.given),
-             *((column, f"weighting.rake.{column}") for column in params.weighting.rake),
+             *params.weighting.columns.items(),
              *((rule.column, f"policy.{k}") for k, rule in enumerate(params.policy, 1)),
              *((column, f"cleaning.require.{column}") for column in params.cleaning.require),
              (params.cleaning.duration, "cleaning.duration"), (params.compare.brand, "compare.brand"),

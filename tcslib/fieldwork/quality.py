@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
+
+from tcslib.study.questionnaire import Scale
 
 LEAST_ANSWERS = 10          # fewer equal answers than this prove nothing
 LEAST_SAME = 8              # nor do fewer answers that two respondents share
@@ -47,3 +51,18 @@ def same_answers(x: np.ndarray) -> np.ndarray:
     out = np.zeros(len(x), dtype=bool)
     out[telling[pd.DataFrame(x[telling]).duplicated().to_numpy()]] = True
     return out
+
+
+def half_used(answers: pd.DataFrame, scales: Mapping[str, Scale]) -> tuple[Scale, int, float] | None:
+    """A scale of whose upper half nobody used any, with its number of items and highest answer.
+
+    A 1-5 questionnaire read as 1-10 gives a wrong index; three items and thirty respondents tell it from chance.
+    """
+    groups: dict[Scale, list[str]] = {}
+    for name, scale in scales.items():
+        groups.setdefault(scale, []).append(name)
+    for scale, names in groups.items():
+        top = float(answers[names].max().max())
+        if len(names) >= 3 and len(answers) >= 30 and top <= scale.low + scale.width / 2:
+            return scale, len(names), top
+    return None

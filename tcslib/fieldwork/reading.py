@@ -101,7 +101,8 @@ def numeric_columns(study: Study) -> dict[str, Role]:
     """The columns used as numbers, and what the numbers are."""
     out: dict[str, Role] = dict.fromkeys(item_names(study), "item")
     out.setdefault(study.params.cleaning.duration, "duration")
-    for column in (*study.params.design.numbers.values(), *study.params.replicates.given):
+    design, weighting = study.params.design, study.params.weighting
+    for column in (*design.numbers.values(), *study.params.replicates.given, *weighting.numeric):
         out.setdefault(column, "weight")
     out.pop("", None)          # of what the study does not name
     return out

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _VIEWS = {view: module for module, views in {
     "plan": "population sample_size plan_segments precision", "plan_design": "allocation design_picture",
-    "cleaning": "source ledger missing flags weights achieved", "field": "response progress early_late frame_check",
+    "cleaning": "source ledger missing flags", "field": "response progress early_late frame_check",
+    "weights": "weights margins achieved deff_split",
     "measurement": "items reliability loadings cross_check",
     "structure": "paths explained index_score scores priorities",
     "loyalty": "loyalty_score recommendation curve", "groups": "segments brands", "trend": "trend",

@@ -98,7 +98,7 @@ def save_responses(folder: Path, responses: Responses) -> None:
     write_json(folder / "questionnaire.json", {
         "sample": design.sample, "lonely": design.lonely_psu, "stages": len(design.stages),
         "given": given and {"scales": given.scales, "about": given.about, "df": given.df},
-        "rake": responses.weighting.rake, "trim": responses.weighting.trim,
+        "weighting": asdict(responses.weighting),
         "items": [asdict(item) for item in responses.questionnaire.values()]})
 
 
@@ -119,13 +119,15 @@ def load_responses(folder: Path) -> Responses:
     def column(name: str, kind: type = str) -> Any:
         return drawn[name].to_numpy().astype(kind) if name in drawn else None
 
+    # a run of earlier says less: `rake` and `trim` alone, one stage, no rule for lonely strata
+    plan = WeightingPlan.restored(said.get("weighting", said))
     stages = tuple(Stage(column(f"clusters_{k}"), column(f"strata_{k}"), column(f"fpc_{k}", float))
-                   for k in range(1, said["stages"] + 1))
-    given = said["given"] and GivenReplicates(
+                   for k in range(1, said.get("stages", 0) + 1))
+    given = said.get("given") and GivenReplicates(
         drawn.filter(regex=r"^replicate_[0-9]+$").to_numpy(float), np.array(said["given"]["scales"]),
         said["given"]["about"], said["given"]["df"])
     design = Design(column("id"), column("weight", float), column("stratum"), column("cluster"), said["sample"],
-                    column("fpc", float), stages, said["lonely"], given)
+                    column("fpc", float), stages, said.get("lonely", "refuse"), given)
     tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
-    return Responses(**tables, questionnaire=items, design=design, weighting=WeightingPlan(said["rake"], said["trim"]),
+    return Responses(**tables, questionnaire=items, design=design, weighting=plan,
                      domain=drawn["domain"].to_numpy(bool))

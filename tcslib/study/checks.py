@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from tcslib.study.margins import check_weighting
 from tcslib.study.models import Model
 from tcslib.study.params import StudyParams
 from tcslib.study.plan_checks import check_plan
@@ -57,13 +58,7 @@ def _check_file(params: StudyParams, at: str, file: str, root: Path, refuse: Ref
 
 
 def _check_shares(params: StudyParams, refuse: Refuse) -> None:
-    for column, targets in params.weighting.rake.items():
-        at = f"weighting.rake.{column}"
-        for category, share in targets.items():
-            if not share > 0:
-                refuse(f"{at}.{category}", f"the share {share:g} is not above 0. Merge the category or drop it.")
-        if abs(sum(targets.values()) - 1) > 1e-6:
-            refuse(at, f"the shares sum to {sum(targets.values()):.6g}, not to 1. Correct them.")
+    check_weighting(params.weighting, refuse)
     if bool(params.compare.brand) != bool(params.compare.own):
         refuse("compare", "`brand` and `own` go together: the column, and the client's value in it. Give both or none.")
 
@@ -74,10 +69,11 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
     numbers = [*((item, "an item") for item in dict.fromkeys(model.items)), (design.weights, "the weight"),
                *((column, "a number of units on the frame") for key, column in design.numbers.items() if "fpc" in key),
                *((column, "a replicate weight") for column in params.replicates.given),
+               *((c, "a number weighting knows of the population") for c in params.weighting.numeric),
                (params.cleaning.duration, "the length of the interview"),
                ("" if params.nps in model.items else params.nps, "the nps question")]
     labels = [(params.data.id, "data.id"), *((column, f"design.{key}") for key, column in design.labels.items()),
-              *((c, f"weighting.rake.{c}") for c in params.weighting.rake),
+              *((c, key) for c, key in params.weighting.columns.items() if c not in params.weighting.numeric),
               *((rule.column, f"policy.{k}") for k, rule in enumerate(params.policy, 1)),
               *((c, f"cleaning.require.{c}") for c in params.cleaning.require),
               (compare.brand, "compare.brand"), *((c, "compare.segments") for c in compare.segments),
@@ -85,7 +81,8 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
     number: dict[str, str] = {}
     for column, what in numbers:
         if column and number.setdefault(column, what) != what:
-            refuse("design" if column in {*design.numbers.values(), *params.replicates.given} else "cleaning.duration",
+            refuse("design" if column in {*design.numbers.values(), *params.replicates.given} else
+                   params.weighting.columns.get(column, "cleaning.duration"),
                    f'column "{clipped(column)}" is {number[column]} already and cannot be {what} too. Correct one.')
     for column, key in labels:
         if column and column in number:
@@ -109,7 +106,7 @@ def _check_columns(params: StudyParams, model: Model, refuse: Refuse) -> None:
 def _check_replicates(params: StudyParams, refuse: Refuse) -> None:
     """Replicates that need what the study does not state."""
     given, weighting, design = params.replicates.method == "given", params.weighting, params.design
-    if given and (weighting.rake or weighting.trim is not None):
+    if given and (weighting.columns or weighting.trim is not None):
         refuse("weighting", "replicate weights given with the data hold their weighting already, and steps of their "
                             "own would not be replayed. Drop weighting, or replicates.columns.")
     if given and not design.weights:

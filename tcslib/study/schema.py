@@ -22,5 +22,7 @@ def schema() -> dict[str, Any]:
     construct = out["$defs"]["ConstructParams"]
     out["$defs"]["ConstructParams"] = {"anyOf": [construct, {
         "type": "array", "items": {"type": "string"}, "description": "short for {items: [...]}"}]}
+    out["$defs"]["TrimParams"] = {"anyOf": [out["$defs"]["TrimParams"], {
+        "type": "number", "exclusiveMinimum": 1, "description": "short for {above: …}"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A study for tcs"} | {
         k: v for k, v in out.items() if k != "title"}

@@ -11,19 +11,7 @@ import pandas as pd
 from tcslib.errors import InputRefused
 from tcslib.study.questionnaire import Questionnaire
 from tcslib.survey.design import Design, check_weights
-
-
-@dataclass(frozen=True)
-class WeightingPlan:
-    """What is done to the base weights, as the study declares it; ``weighting`` does it, in every replicate anew."""
-
-    rake: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    trim: float | None = None
-
-    @property
-    def steps(self) -> bool:
-        """True when anything is done at all."""
-        return bool(self.rake) or self.trim is not None
+from tcslib.survey.weighting import WeightingPlan as WeightingPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +25,7 @@ class Responses:
     kinds
         (n, p) why an answer is missing (``dont_know``, ``no_experience``, ``skipped`` …), empty where it is not.
     background
-        (n, ·) text columns: raking margins, brand, segments.
+        (n, ·) text columns: what weighting needs (numbers as text), brand, segments.
     domain
         (n,) True for the rows the study is about (the client's customers). Rows outside stay in the design: a
         domain is estimated by weight, never by deletion, so that the design keeps its units.
@@ -78,9 +66,17 @@ class Responses:
         """The same design, read for the domain rows where ``mask`` (n,) is True."""
         return replace(self, domain=self.domain & mask)
 
+    @property
+    def responded(self) -> np.ndarray:
+        """(n,) True for the rows that answered: all of them, unless the study keeps non-respondents for its weights."""
+        plan = self.weighting.nonresponse
+        if plan is None:
+            return np.ones(len(self), dtype=bool)
+        return self.background[plan.status].isin(plan.responded).to_numpy()
+
     def everyone(self) -> Responses:
-        """The same design, read for all its rows."""
-        return replace(self, domain=np.ones(len(self), dtype=bool))
+        """The same design, read for all rows that answered."""
+        return replace(self, domain=self.responded)
 
 
 def responses_from_frame(frame: pd.DataFrame, items: Questionnaire, *, weights: str = "", strata: str = "",

@@ -1,86 +1,25 @@
-"""Raking (iterative proportional fitting) of many weightings at once."""
+"""Raking and calibration of many weightings at once, over the cells of their auxiliary variables.
+
+A factor depends on the auxiliary values alone, so C cells are enough, however many respondents there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
-
-from tcslib.errors import InputRefused, refuse_all
 
 TOLERANCE = 1e-10          # largest relative miss of a margin
 MAX_ROUNDS = 500
+MAX_STEPS = 100            # of Newton's method, halved ones included
+BLOCK = 4096               # cells whose products of auxiliaries are formed at a time
+
+# factors (b, C) and their slopes at linear predictors (b, C) of the rows named
+Distance = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-@dataclass(frozen=True, eq=False)
-class Margins:
-    """The population margins a sample is raked to, over the joint cells of their categories.
-
-    Raking multiplies a weight by one factor for each category the respondent belongs to, so its result depends on
-    the joint cell alone: C cells are enough, however many respondents there are.
-
-    Attributes
-    ----------
-    cell
-        (n,) joint cell of each respondent.
-    members
-        For each margin a (C, categories) 0/1 matrix.
-    shares
-        For each margin its (categories,) population shares, summing to 1.
-    """
-
-    cell: np.ndarray
-    members: tuple[np.ndarray, ...]
-    shares: tuple[np.ndarray, ...]
-
-    @property
-    def cells(self) -> int:
-        """Number of joint cells that hold respondents."""
-        return len(self.members[0]) if self.members else 1
-
-
-def margins(background: pd.DataFrame, rake: Mapping[str, Mapping[str, float]], where: str = "study") -> Margins:
-    """Code respondents into the joint cells of the raking variables.
-
-    Raises
-    ------
-    InputRefused
-        With one line for each target without respondents, category without a target, or respondents without one.
-    """
-    codes, refused = [], []
-    for column, targets in rake.items():
-        faults: list[str] = []
-        at = f"{where}: weighting.rake.{column}"
-        values = background[column].to_numpy().astype(str)
-        present = set(values)
-        for category in targets:
-            if category not in present:
-                faults.append(f'"{category}" has a target but no respondents. Merge it or drop the target.')
-        for category in sorted(present - set(targets)):
-            count = int((values == category).sum())
-            faults.append(
-                f'{column} is "{category}", which has no target, for {count} respondents. Give it a target, or recode '
-                "these answers." if category else f"{column} is empty for {count} respondents. Fill it in, or leave "
-                "them out by cleaning.require.")
-        refused += [InputRefused(fault, at) for fault in faults]
-        names = list(targets)
-        codes.append(np.searchsorted(np.sort(names), values))
-    refuse_all(refused)
-    if not codes:
-        return Margins(np.zeros(len(background), dtype=int), (), ())
-    joint, cell = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
-    members, shares = [], []
-    for position, targets in enumerate(rake.values()):
-        ordered = np.sort(list(targets))
-        members.append((joint[:, [position]] == np.arange(len(ordered))).astype(float))
-        shares.append(np.array([targets[name] for name in ordered], dtype=float) / sum(targets.values()))
-    return Margins(cell.ravel(), tuple(members), tuple(shares))
-
-
-def rake_cells(totals: np.ndarray, members: Sequence[np.ndarray], shares: Sequence[np.ndarray],
-               population: float) -> np.ndarray:
+def rake_cells(totals: np.ndarray, members: Sequence[np.ndarray], shares: Sequence[np.ndarray], population: float,
+               gap: float = 0.0) -> np.ndarray:
     """Factors that bring weighted cell totals to the population margins.
 
     Iterative proportional fitting (Deming & Stephan 1940), which keeps the odds ratios of the cells.
@@ -89,16 +28,29 @@ def rake_cells(totals: np.ndarray, members: Sequence[np.ndarray], shares: Sequen
     ----------
     totals
         (b, C) weighted totals of the joint cells, one row per weighting.
-    members, shares
-        As in ``Margins``.
+    members
+        For each margin a (C, categories) 0/1 matrix.
+    shares
+        For each margin its (categories,) population shares, summing to 1.
     population
         Total the weights shall sum to.
+    gap
+        Relative miss of a margin that is accepted after the last round.
 
     Returns
     -------
     (b, C) factors. A row whose margins cannot be met (a category lost in a resample, or no convergence) is NaN.
     """
+    factors, worst = fit_margins(totals, members, shares, population)
+    factors[~(worst <= max(TOLERANCE, gap))] = np.nan
+    return factors
+
+
+def fit_margins(totals: np.ndarray, members: Sequence[np.ndarray], shares: Sequence[np.ndarray],
+                population: float) -> tuple[np.ndarray, np.ndarray]:
+    """Raking as far as it goes: (b, C) factors, and (b,) the largest relative miss of a margin in the last round."""
     factors = np.ones_like(totals)
+    miss = np.full(len(totals), np.nan)
     open_rows = np.arange(len(totals))
     for _ in range(MAX_ROUNDS):
         fitted = totals[open_rows] * factors[open_rows]
@@ -110,9 +62,102 @@ def rake_cells(totals: np.ndarray, members: Sequence[np.ndarray], shares: Sequen
             worst = np.maximum(worst, np.abs(step - 1).max(axis=1))
             fitted = fitted * np.einsum("bm,cm->bc", step, member)
             factors[open_rows] *= np.einsum("bm,cm->bc", step, member)
-        going = worst > TOLERANCE          # False for NaN: a lost category never comes back
-        open_rows = open_rows[going]
+        miss[open_rows] = worst
+        open_rows = open_rows[worst > TOLERANCE]          # False for NaN: a lost category never comes back
         if not len(open_rows):
-            return factors
-    factors[open_rows] = np.nan
-    return factors
+            break
+    return factors, miss
+
+
+def solve(totals: np.ndarray, x: np.ndarray, target: np.ndarray, scale: np.ndarray,
+          distance: Distance) -> tuple[np.ndarray, np.ndarray]:
+    """Newton's method for ``Σ t F(x'λ) x = target``, on all weightings at once; steps that do not help are halved.
+
+    Parameters
+    ----------
+    totals
+        (b, C) weighted totals of the cells.
+    x
+        (C, p) auxiliaries of the cells.
+    target, scale
+        (b, p) what is to be met, and (p,) what a miss is measured against.
+    distance
+        F and its slope.
+
+    Returns
+    -------
+    (b, C) linear predictors, NaN in rows without a solution; (b,) the largest relative miss left.
+    """
+    b, p = len(totals), x.shape[1]
+    solution, miss = np.zeros((b, p)), np.full(b, np.inf)
+    step, size = np.zeros((b, p)), np.ones(b)
+    rows = np.arange(b)
+    for _ in range(MAX_STEPS):
+        trial = solution[rows] + size[rows, None] * step[rows]
+        with np.errstate(over="ignore", invalid="ignore"):
+            factor, slope = distance(trial @ x.T, rows)
+            wrong = target[rows] - (totals[rows] * factor) @ x
+            off = np.abs(wrong / scale).max(axis=1)
+        better = off < miss[rows]
+        solution[rows[better]], miss[rows[better]], size[rows[better]] = trial[better], off[better], 1.0
+        size[rows[~better]] *= 0.5
+        more = better & (off > TOLERANCE)
+        if more.any():
+            matrix = information(totals[rows[more]] * slope[more], x)
+            # the ridge keeps a direction no cell can move any more from stopping the other rows of the batch
+            ridge = 1e-13 * np.einsum("bii->bi", matrix).max(axis=1)[:, None, None] + 1e-300
+            step[rows[more]] = np.linalg.solve(matrix + ridge * np.eye(p), wrong[more][..., None])[..., 0]
+        rows = rows[(miss[rows] > TOLERANCE) & (size[rows] > 1e-6) & np.isfinite(miss[rows])]
+        if not len(rows):
+            break
+    solution[~(miss <= 100 * TOLERANCE)] = np.nan
+    return solution @ x.T, miss
+
+
+def information(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """(b, p, p) sums over the cells of weight (b, C) times the products of the auxiliaries (C, p)."""
+    p = x.shape[1]
+    i, j = np.triu_indices(p)
+    packed = np.zeros((len(weights), len(i)))
+    for start in range(0, len(x), BLOCK):
+        part = x[start:start + BLOCK]
+        packed += weights[:, start:start + BLOCK] @ (part[:, i] * part[:, j])
+    out = np.empty((len(weights), p, p))
+    out[:, i, j] = out[:, j, i] = packed
+    return out
+
+
+def linear(predictor: np.ndarray, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F(u) = 1 + u: the generalised regression estimator (Deville & Särndal 1992, case 1)."""
+    return 1 + predictor, np.ones_like(predictor)
+
+
+def exponential(predictor: np.ndarray, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F(u) = exp u, the distance of raking (case 2)."""
+    factor = np.exp(predictor)
+    return factor, factor
+
+
+def logistic(predictor: np.ndarray, _: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F(u) = 1 / (1 + exp −u): the propensity to respond."""
+    p = 0.5 * (1 + np.tanh(predictor / 2))
+    return p, p * (1 - p)
+
+
+def truncated(low: np.ndarray, high: np.ndarray) -> Distance:
+    """F(u) = 1 + u, held between bounds (b, C) or (b, 1) (case 7)."""
+    def distance(predictor: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        free = 1 + predictor
+        factor = np.clip(free, low[rows], high[rows])
+        return factor, (factor == free).astype(float)
+    return distance
+
+
+def logit(low: np.ndarray, high: np.ndarray) -> Distance:
+    """F between bounds around 1 as a logistic curve (case 6)."""
+    def distance(predictor: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        lo, hi = low[rows], high[rows]
+        rate = (hi - lo) / ((1 - lo) * (hi - 1))
+        share, slope = logistic(rate * predictor + np.log((1 - lo) / (hi - 1)), rows)
+        return lo + (hi - lo) * share, (hi - lo) * rate * slope
+    return distance

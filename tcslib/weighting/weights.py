@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from tcslib.errors import InputRefused, NotEstimable
+from tcslib.errors import NotEstimable
 from tcslib.survey.responses import Responses
-from tcslib.weighting.calibration import Margins, margins, rake_cells
+from tcslib.weighting.building import Built, build
+from tcslib.weighting.coding import Coder, joint, summed
+from tcslib.weighting.state import State, Step
+from tcslib.weighting.steps import Rake, Trim
+from tcslib.weighting.unmet import UNMET as UNMET
+from tcslib.weighting.unmet import unmet
 
-TRIM_ROUNDS = 50
-UNMET = "the margins and the limit on weights cannot be met together. Merge small categories, or raise weighting.trim."
+CHANGED = 0.1          # the ledger counts weights a step changes by more than this share
 
 
 def kish(weights: np.ndarray) -> tuple[float, float]:
@@ -32,16 +37,18 @@ def kish(weights: np.ndarray) -> tuple[float, float]:
 class Adjustment:
     """The declared weighting steps, ready to be replayed under any resampling factors.
 
-    Rows that share their unit, their raking cell and (when weights are trimmed) their base weight always share their
-    factor, so factors are formed once for each such group.
+    Rows that share their unit and their pattern (what the steps tell apart, with the base weight where a step needs
+    each row's own) always share their factor, so factors are formed once for each such group.
 
     Attributes
     ----------
     group
         (n,) group of each row.
     unit, cell, weight, rows
-        (G,) each group's resampling unit, raking cell, base weight of its rows (their mean unless weights are
-        trimmed) and number of rows.
+        (G,) each group's resampling unit, pattern, base weight of its rows (their mean unless a step needs each row's
+        own) and number of rows.
+    built
+        The steps over the patterns.
     """
 
     group: np.ndarray
@@ -49,8 +56,8 @@ class Adjustment:
     cell: np.ndarray
     weight: np.ndarray
     rows: np.ndarray
-    margins: Margins
-    trim: float | None
+    built: Built
+    base: np.ndarray
 
     @cached_property
     def units(self) -> int:
@@ -59,17 +66,19 @@ class Adjustment:
 
     @property
     def calibrated(self) -> bool:
-        """True when anything is done beside the base weights."""
-        return bool(self.margins.members) or self.trim is not None
+        """True when any step follows the base weights."""
+        return bool(self.built.steps)
 
-    @cached_property
+    @property
     def population(self) -> float:
-        """Sum of the base weights, which the final weights keep."""
-        return float((self.weight * self.rows).sum())
+        """What the final weights sum to where a margin is met: the study's count, else the sum of the base weights."""
+        return self.built.population
 
     @cached_property
-    def _in_cell(self) -> np.ndarray:
-        return (self.cell[:, None] == np.arange(self.margins.cells)).astype(float) * (self.weight * self.rows)[:, None]
+    def _base(self) -> np.ndarray:
+        """(K,) base weight of each pattern's rows."""
+        weight = np.bincount(self.cell, self.weight * self.rows)
+        return weight / np.bincount(self.cell, self.rows)
 
     def factors(self, of_units: np.ndarray) -> np.ndarray:
         """Final weight over base weight for each group.
@@ -81,28 +90,38 @@ class Adjustment:
 
         Returns
         -------
-        (b, G) factors, NaN in rows where the margins cannot be met.
+        (b, G) factors, NaN in rows where the steps cannot be met.
         """
-        drawn = of_units[:, self.unit]
-        if not self.margins.members and self.trim is None:
+        drawn: np.ndarray = of_units[:, self.unit]
+        if not self.calibrated:
             return drawn
-        adjusted = np.ones_like(drawn)
-        for _ in range(TRIM_ROUNDS):
-            adjusted *= self._raked(drawn * adjusted)
-            if self.trim is None:
-                return drawn * adjusted
-            weight = self.weight * adjusted
-            mean = (drawn * self.rows * weight).sum(axis=1) / (drawn * self.rows).sum(axis=1)
-            cap = (self.trim * mean)[:, None]
-            over = (weight > cap * (1 + 1e-9)) & (drawn > 0)
-            if not over.any():
-                return drawn * adjusted
-            # what is cut off goes to the other weights by the next raking, or by rescaling when nothing is raked
-            adjusted = np.where(weight > cap, cap / np.where(self.weight > 0, self.weight, 1), adjusted)
-        return np.where(over.any(axis=1, keepdims=True), np.nan, drawn * adjusted)
+        for _, state in self.replay(drawn):
+            final = state
+        drawn *= final.adjusted[:, self.cell]
+        return drawn
+
+    def replay(self, drawn: np.ndarray) -> Iterator[tuple[Step, State]]:
+        """Each step with the state (b, K) after it, for resampling factors (b, G) of the groups."""
+        patterns = len(self._base)
+        with np.errstate(over="ignore", invalid="ignore"):          # a row that cannot be met is NaN to the end
+            state = State(summed(drawn * (self.weight * self.rows), self.cell, patterns), self._base,
+                          np.ones((len(drawn), patterns)), lambda: summed(drawn * self.rows, self.cell, patterns))
+            for step in self.built.steps:
+                state = state.times_factors(step.factors(state))
+                yield step, state
+
+    @cached_property
+    def _sample(self) -> list[tuple[Step, np.ndarray]]:
+        """Each step with the product (K,) of the factors up to it, in the sample itself."""
+        return [(step, state.adjusted[0]) for step, state in self.replay(np.ones((1, len(self.unit))))]
 
     def residuals(self, values: np.ndarray) -> np.ndarray:
         """What a linearised estimator's rows contribute once the weighting steps are known.
+
+        From the last step to the first, values for the weights after a step become values for the weights before it:
+        g(e − x'B) for a calibration with factor g, B the regression on its auxiliaries by the weights before (Deville &
+        Särndal 1992, eq. 3.4); ē + r a(e − ē) for cells of non-response; the regression's estimating equation for a
+        propensity. Limits on weights and the forming of propensity classes are taken as fixed.
 
         Parameters
         ----------
@@ -111,84 +130,131 @@ class Adjustment:
 
         Returns
         -------
-        (n, k) z such that Σ z, over rows drawn by the design, has the variance of the estimator: the final weight times
-        e less what calibration already explains of it (Deville & Särndal 1992, eq. 3.4).
+        (n, k) z such that Σ z, over rows drawn by the design, has the variance of the estimator.
         """
-        final = (self.factors(np.ones((1, int(self.unit.max()) + 1)))[0] * self.weight)[self.group]
-        if self.margins.members:
-            raise NotImplementedError("residuals after raking")
-        return values * final[:, None]
+        pattern, base = self.cell[self.group], self.base
+        steps = self._sample
+        position = len(steps)
+        while position:
+            step, after = steps[position - 1]
+            again = isinstance(step, Trim) and len(step.again)
+            position -= 1 + again          # limits and totals that hold together are one step
+            before = steps[position - 1][1] if position else np.ones_like(after)
+            free = ~step.held(self._state(after))[pattern] if isinstance(step, Trim) and again else None
+            values = step.residuals(values, base * before[pattern], pattern, free)
+            if step.name != "nonresponse":
+                values = values * np.where(before > 0, after / np.where(before > 0, before, 1), 0)[pattern][:, None]
+        return values * base[:, None]
 
-    def _raked(self, factors: np.ndarray) -> np.ndarray:
-        if not self.margins.members:
-            total = (factors * (self.weight * self.rows)).sum(axis=1, keepdims=True)
-            return self.population / total * np.ones_like(factors)
-        totals = factors @ self._in_cell
-        return rake_cells(totals, self.margins.members, self.margins.shares, self.population)[:, self.cell]
+    def _state(self, adjusted: np.ndarray) -> State:
+        """The sample itself after steps with these factors (K,)."""
+        times = np.bincount(self.cell, self.rows)[None]
+        return State(times * self._base, self._base, adjusted[None], lambda: times)
 
 
 def adjustment(responses: Responses, where: str = "study") -> Adjustment:
-    """The weighting steps of these responses, coded for replay; refuses margins that cannot be met by name."""
-    plan, design = responses.weighting, responses.design
-    coded = margins(responses.background, plan.rake, where)
-    _check_weight_in_margins(responses, where)
-    keys = [design.unit, coded.cell]
-    if plan.trim is not None:
-        keys.append(np.unique(design.weights, return_inverse=True)[1])
-    joint, group = np.unique(np.column_stack(keys), axis=0, return_inverse=True)
-    group = group.ravel()
+    """The weighting steps of these responses, coded for replay.
+
+    Raises
+    ------
+    InputRefused
+        For margins and cells the sample cannot meet, by name.
+    NotEstimable
+        When the steps cannot be met together in the sample, with the size of the gap.
+    """
+    return _adjustment(Coder(responses, where), responses.design.unit)
+
+
+def _adjustment(coder: Coder, unit: np.ndarray) -> Adjustment:
+    built, base = build(coder), coder.base
+    group, first = joint([unit, built.pattern])
     rows = np.bincount(group).astype(float)
-    order = np.argsort(design.ids, kind="stable")          # so that no last digit depends on the order of the file
-    weight = np.bincount(group[order], design.weights[order]) / rows
-    return Adjustment(group, joint[:, 0], joint[:, 1], weight, rows, coded, plan.trim)
-
-
-def _check_weight_in_margins(responses: Responses, where: str) -> None:
-    """Refuse a category whose respondents all have the weight 0: no factor brings them to their share."""
-    used = responses.design.weights > 0
-    for column, targets in responses.weighting.rake.items():
-        weighted = set(responses.background[column].to_numpy().astype(str)[used])
-        for category in targets:
-            if category not in weighted:
-                raise InputRefused(f'"{category}" has a target and its respondents have the weight 0. Merge it, drop '
-                                   "the target, or correct the weights.", f"{where}: weighting.rake.{column}")
+    order = np.argsort(base, kind="stable")          # so that no last digit depends on the order of the file
+    weight = np.bincount(group[order], base[order]) / rows
+    steps = Adjustment(group, unit[first], built.pattern[first], weight, rows, built, base)
+    before = steps._state(np.ones(len(steps._base)))
+    for step, state in steps.replay(np.ones((1, len(rows)))):
+        if not np.isfinite(state.adjusted).all():
+            raise NotEstimable(unmet(step, before), f"{coder.where}: weighting")
+        before = state
+    return steps
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Final weights (n,) with a line for every step that made them."""
+    """Final weights (n,) and how they came about.
+
+    Attributes
+    ----------
+    ledger
+        A line for every step: see ``table``.
+    margins
+        What the steps were to meet: column, kind (*share* of a category or *mean* of a number), category, the
+        population's, that of the respondents by base weights and by final weights, and how many respondents there are.
+    allowed
+        What an option of the study let pass that is refused by default: option, column, category, rows, share.
+    """
 
     weights: np.ndarray
     ledger: pd.DataFrame
+    margins: pd.DataFrame
+    allowed: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
-        """One row per step: sum, smallest and largest weight, Kish design effect, effective n."""
+        """One row per step: rows with a weight, sum, smallest and largest, Kish design effect, effective n, changed.
+
+        ``changed`` is the share of these rows whose weight the step changed by more than a tenth.
+        """
         return self.ledger
 
 
 def weigh(responses: Responses) -> Weights:
-    """Final weights of the sample: base, raked, trimmed, as the study declares.
+    """Final weights of the sample: non-response, post-strata, raking, calibration, trimming, as the study declares.
+
+    A *weight* says how many of the population a respondent stands for, and nothing else: weights of customer classes or
+    roles, and the importance of an indicator, are other things and are never multiplied into it.
 
     Raises
     ------
     InputRefused
         When a margin names a category nobody gave, or leaves one out.
     NotEstimable
-        When raking and trimming cannot both be met.
+        When the steps cannot be met together.
     """
-    plan, base = responses.weighting, responses.design.weights
-    stages = [("base", base)]
-    if plan.rake:
-        only_raked = adjustment(Responses(**{**responses.__dict__, "weighting": type(plan)(plan.rake)}))
-        stages.append(("raked", base * only_raked.factors(np.ones((1, responses.design.units)))[0][only_raked.group]))
-    if plan.trim is not None:
-        steps = adjustment(responses)
-        stages.append(("trimmed", base * steps.factors(np.ones((1, responses.design.units)))[0][steps.group]))
-    final = stages[-1][1]
-    if not np.isfinite(final).all():
-        raise NotEstimable(UNMET, "weighting")
-    rows = []
-    for step, weights in stages:
-        deff, n_eff = kish(weights)
-        rows.append((step, int((weights > 0).sum()), weights.sum(), weights.min(), weights.max(), deff, n_eff))
-    return Weights(final, pd.DataFrame(rows, columns=["step", "n", "sum", "low", "high", "deff", "n_eff"]))
+    coder, base = Coder(responses, "study"), responses.design.weights
+    steps = _adjustment(coder, np.zeros(len(base), dtype=np.int64))
+    pattern = steps.cell[steps.group]
+    stages = [("base", base), *((step.name, base * adjusted[pattern]) for step, adjusted in steps._sample)]
+    final, rows, before = stages[-1][1], [], base
+    for name, weights in stages:
+        used = weights > 0
+        changed = float((np.abs(weights[used] / before[used] - 1) > CHANGED).mean()) if name != "base" else np.nan
+        rows.append((name, int(used.sum()), weights.sum(), weights[used].min(), weights.max(), *kish(weights), changed))
+        before = weights
+    miss = [("gap", column, category, 0, off) for column, category, off in _missed(steps.built, final)]
+    return Weights(
+        final, pd.DataFrame(rows, columns=["step", "n", "sum", "low", "high", "deff", "n_eff", "changed"]),
+        _against(steps.built, np.where(coder.responded, base, 0), final),
+        pd.DataFrame([*coder.allowed, *miss], columns=["option", "column", "category", "rows", "share"]))
+
+
+def _missed(built: Built, final: np.ndarray) -> list[tuple[str, str, float]]:
+    """Margins that raking was allowed to miss, and by how much."""
+    out = []
+    for margin in (m for step in built.steps if isinstance(step, Rake) and step.gap for m in step.margins):
+        off = np.bincount(margin.code, final, len(margin.shares)) / built.population / margin.shares - 1
+        out += [(margin.column, name, float(o)) for name, o in zip(margin.names, off, strict=True) if abs(o) > 1e-6]
+    return out
+
+
+def _against(built: Built, base: np.ndarray, final: np.ndarray) -> pd.DataFrame:
+    """Every margin of the population beside the sample's, before and after."""
+    rows: list[tuple[str, str, str, float, float, float, int]] = []
+    for margin in {m.column: m for m in built.margins}.values():          # one that several steps meet, once
+        shares = [np.bincount(margin.code, w, len(margin.shares)) / w.sum() for w in (base, final)]
+        counts = np.bincount(margin.code[base > 0], minlength=len(margin.shares)).tolist()
+        rows += [(margin.column, "share", *each)
+                 for each in zip(margin.names, margin.shares, *shares, counts, strict=True)]
+    rows += [(number.column, "mean", "", number.mean, float(number.values @ base / base.sum()),
+              float(number.values @ final / final.sum()), int((base > 0).sum())) for number in built.numbers]
+    return pd.DataFrame(rows, columns=["column", "kind", "category", "target", "before", "after", "n"])

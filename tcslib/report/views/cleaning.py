@@ -1,16 +1,14 @@
-"""Chapter 2: what came in, what each rule did, what is left, and whom it speaks for."""
+"""Chapter 2: what came in, what each rule did, and what is left."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tcslib.report.context import Context
 from tcslib.report.records import Finding, View
 from tcslib.survey.responses import Responses
-from tcslib.weighting.weights import Weights, kish
 
 _OUT = ("identical_record", "same_id", "screened_out", "too_much_missing", "flags")
 
@@ -32,13 +30,16 @@ def ledger(context: Context, answers: Responses) -> View:
     details = [_detail(context, r, d) for r, d in zip(steps["rule"], steps["detail"], strict=True)]
     columns = [context.column("rule", [words(f"rule.{r}") for r in steps["rule"]]), context.column("detail", details),
                *context.columns(steps, "count", records_out="rows", cells="cells", left="left")]
-    came, left = int(book["left"].iloc[0]), len(answers)
+    silent = int((~answers.responded).sum())
+    came, left = int(book["left"].iloc[0]) - silent, len(answers) - silent
     blanks = {"out": words.number(out, 0), "came": words.number(came, 0), "left": words.number(left, 0)}
     shown: list[Any] = [
         Finding(words("cleaning.answer" if out else "cleaning.answer_none", **blanks), "answer"),
         context.table("ledger", book, columns, words("settings.ledger"), blanks,
                       title=words("table.ledger.title" if out else "table.ledger.title_none", **blanks)),
     ]
+    if silent:
+        shown.append(Finding(words("cleaning.nonrespondents", count=words.number(silent, 0))))
     if answers.n < left:
         shown.append(Finding(words("cleaning.domain", n=words.number(answers.n, 0), left=blanks["left"],
                                    own=context.own)))
@@ -110,61 +111,3 @@ def flags(context: Context, answers: Responses) -> View:
     title = words("table.flags.title" if gone else "table.flags.title_none", **blanks)
     return View([context.table("flags", found[["rule", "cells", "left"]], columns, words("settings.flags", **blanks),
                                blanks, title=title)])
-
-
-def weights(context: Context, answers: Responses, weighed: Weights) -> View:
-    """The weighting ledger, the design effect of unequal weights and the effective n of the reported group."""
-    words, table = context.words, weighed.table()
-    deff, n_eff = kish(weighed.weights[answers.domain])
-    columns = [context.column("step", [words(f"weight_step.{s}") for s in table["step"]]),
-               *context.columns(table, "count", "n", "sum"),
-               *context.columns(table, "score", smallest="low", largest="high"),
-               *context.columns(table, "coef", "deff"), *context.columns(table, "count", "n_eff")]
-    design, stated = answers.design, context.study.params.design
-    if stated.strata or stated.clusters:
-        drawn = words("cleaning.design", strata=words.number(design.strata_count, 0),
-                      units=words.number(design.units, 0), df=words.number(design.df, 0))
-    else:
-        known = design.sample in {"probability", "census"}
-        drawn = words("cleaning.design_plain" if known else "cleaning.design_unknown")
-    blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
-              "design": words.sentences(drawn, words("cleaning.fpc") if stated.fpc else "")}
-    numbers = {"n_eff": n_eff, "design": {"rows": len(answers), "units": design.units, "strata": design.strata_count,
-                                          "df": design.df, "sample": design.sample},
-               "weighting": {"deff": deff, "steps": table.to_dict("records")}}
-    if np.isclose(deff, 1.0) and len(table) == 1:
-        return View([Finding(words("cleaning.equal_weights", **blanks))], numbers)
-    plan = context.study.params.weighting
-    margins = [words("settings.margin", column=context.named(column), shares=words.parted(
-        words("settings.margin_share", value=context.study.category(column, value), share=words.share(share))
-        for value, share in shares.items())) for column, shares in plan.rake.items()]
-    settings = words("settings.weights", margins=words.listed(margins) or words("settings.no_rake"),
-                     trim=words("settings.no_trim") if plan.trim is None else
-                     words("settings.trim", times=words.number(plan.trim, 1)))
-    return View([Finding(words("cleaning.weights", **blanks)),
-                 context.table("weights", table, columns, settings, blanks)], numbers)
-
-
-def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[str, Any]) -> View:
-    """Planned against achieved answers, by stratum where the plan names strata."""
-    words, n_plan = context.words, int(plan["n"])
-    strata = {row["stratum"]: row for row in plan.get("allocation", [])}
-    blanks = {"planned": words.number(n_plan, 0), "n": words.number(answers.n, 0)}
-    if not context.planned:
-        return View([Finding(words("cleaning.no_plan", **blanks))])
-    verdict = words("cleaning.achieved" if answers.n >= n_plan else "cleaning.short", **blanks)
-    if not strata or answers.design.strata is None or set(answers.design.strata) - set(strata):
-        return View([Finding(verdict)])
-    of = pd.Series(answers.design.strata[answers.domain])
-    total = weighed.weights.sum()
-    data = pd.DataFrame({"stratum": list(strata), "planned": [r["n"] for r in strata.values()],
-                         "achieved": [int((of == s).sum()) for s in strata],
-                         "population": [r["share"] for r in strata.values()],
-                         "weighted": [weighed.weights[answers.design.strata == s].sum() / total for s in strata]})
-    hidden = data["achieved"] < context.min_cell
-    columns = [context.strata(data["stratum"]), *context.columns(data, "count", "planned"),
-               *(context.hidden(column, hidden) for column in context.columns(data, "count", "achieved")),
-               *context.columns(data, "share", population_share="population", weighted_share="weighted")]
-    data.loc[hidden, "achieved"] = pd.NA
-    return View([Finding(verdict), context.table("achieved", data, columns, words("settings.achieved"), blanks)],
-                {"achieved": data.to_dict("records")})
