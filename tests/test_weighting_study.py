@@ -230,12 +230,12 @@ def test_small_categories_are_hidden(study: Callable[..., Study]) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_design_effect_is_shown_as_a_product(language: str, study: Callable[..., Study]) -> None:
     context = Context(study({}, language=language))
-    found = pd.DataFrame({"statistic": ["Q1", "Q2"], "deff": [1.8, 2.4], "weighting": [1.2, 1.25],
-                          "clustering": [1.5, 1.92]})
+    found = pd.DataFrame({"construct": ["A", "B"], "n": [90, 96], "n_eff": [50.0, 40.0], "deff": [1.8, 2.4],
+                          "weighting": [1.2, 1.25], "clustering": [1.5, 1.92]})
     view = views.deff_split(context, found)
     made, = shown(view, Table)
-    assert "Q2" in made.title and "2.40" in made.title and "1.92" in made.title
-    assert [c.cells[0] for c in made.columns] == ["Q1", "1.20", "1.50", "1.80"]
+    assert "B" in made.title and "2.40" in made.title and "1.92" in made.title
+    assert [c.cells[0] for c in made.columns] == ["A", "90", "1.20", "1.50", "1.80", "50"]
     assert view.numbers["deff_split"][1]["clustering"] == 1.92
     assert not views.deff_split(context, found[:0]).shown and not views.margins(
         context, cleaned(context.study), weigh(cleaned(context.study))).shown

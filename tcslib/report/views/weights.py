@@ -216,18 +216,17 @@ def deff_split(context: Context, found: pd.DataFrame) -> View:
     Parameters
     ----------
     found
-        A row for each statistic: ``statistic`` as readers see it, ``deff`` in all, ``weighting`` (Kish) and
-        ``clustering``, which is ``deff / weighting``.
+        A row for each ``construct``: ``deff`` in all, ``weighting`` (Kish) and ``clustering``, ``deff / weighting``.
     """
     words = context.words
     if not len(found):
         return View([])
     most = found.loc[found["deff"].idxmax()]
-    blanks = {"statistic": most["statistic"], **{k: words.number(most[k], 2)
+    blanks = {"statistic": context.label(most["construct"]), **{k: words.number(most[k], 2)
                                                  for k in ("deff", "weighting", "clustering")}}
-    columns = [context.column("statistic", found["statistic"]),
+    columns = [context.constructs(found["construct"]), *context.columns(found, "count", answers="n"),
                *context.columns(found, "coef", deff_weighting="weighting", deff_clustering="clustering",
-                                deff_total="deff")]
+                                deff_total="deff"), *context.columns(found, "count", "n_eff")]
     return View([context.table("deff_split", found, columns, words("settings.deff_split"), blanks)],
                 {"deff_split": found.to_dict("records")})
 
