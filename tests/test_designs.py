@@ -134,6 +134,7 @@ def test_counts_on_the_frame_must_agree(schools: Prepared) -> None:
     ({}, {"method": "given", "columns": ["a", "b"]}, {"weighting": {"trim": 5}}, "weighting: replicate weights given"),
     ({"weights": ""}, {"method": "given", "columns": ["a", "b"]}, {}, "replicates.columns: replicate weights belong"),
     ({}, {"method": "given", "columns": ["a"]}, {}, "replicates: at least two replicate weights"),
+    ({"dual_frame": "yes"}, {}, {}, "design.dual_frame: two-phase and dual-frame samples are not offered"),
     ({"clusters": "dnum"}, {"method": "fay"}, {}, "half-samples need exactly two sampling units in every stratum"),
 ])
 def test_designs_that_cannot_be_are_refused_in_a_line(design: dict[str, Any], replicates: dict[str, Any],

@@ -44,6 +44,14 @@ class Measurement:
         return frame.assign(htmt=e["htmt"][row, most], htmt_with=[self.model.names[i] for i in most],
                             htmt_low=low[row, most], htmt_high=high[row, most])
 
+    def intervals(self) -> pd.DataFrame:
+        """construct, coefficient, estimate, se, low, high …: one row for each that is defined."""
+        found = [self.inference.table(name, {"construct": self.model.names}).assign(coefficient=name)
+                 for name in ("alpha", "rho_a", "rho_c", "ave")]
+        order = np.arange(4 * len(self.model.names)).reshape(4, -1).T.ravel()          # construct by construct
+        table = pd.concat(found, ignore_index=True).iloc[order]
+        return table[table["estimate"].notna()].reset_index(drop=True)
+
     def htmt_table(self) -> pd.DataFrame:
         """first, second, estimate, se, low, high …: one row per pair of constructs."""
         i, j = np.triu_indices(len(self.model.names), 1)

@@ -241,6 +241,7 @@ def _line(address: Address, lines: Mapping[Address, int]) -> str:
     return f" (line {lines[at]})" if (at := _within(address, lines)) else ""
 
 
+_NOT_OFFERED = ("phase", "phases", "two_phase", "second_phase", "frames", "dual_frame")
 _SAID = {"missing": "is missing. Add it.", "bool_type": "true or false is expected.",
          "string_type": "text is expected.", "string_too_short": "a name is expected.",
          "int_type": "a whole number is expected.", "int_from_float": "a whole number is expected.",
@@ -267,6 +268,10 @@ def _said(e: Mapping[str, Any], address: Address) -> str:
     kind, came = e["type"], e["input"]
     if kind == "missing":
         return _SAID[kind]
+    if kind == "extra_forbidden" and address[-1] in _NOT_OFFERED:
+        return ("two-phase and dual-frame samples are not offered: their weights and standard errors need what a study "
+                "cannot say here. Weight such a sample elsewhere, and give replicate weights with it "
+                "(replicates.columns).")
     if kind == "extra_forbidden":
         return "is not a key of a study. " + meant(address[-1], _keys_at(address[:-1]), "Remove it.", 0.6)
     if kind == "value_error":

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tcslib.measurement.assess import Measurement
 from tcslib.report.context import Context, marked
-from tcslib.report.records import Column, Finding, View
+from tcslib.report.records import Column, Finding, Table, View
 from tcslib.structure.fit import PlsFit
 
 ALPHA_LEAST, AVE_LEAST, HTMT_MOST, LOADING_LEAST = 0.70, 0.50, 0.90, 0.708
@@ -50,7 +50,7 @@ def reliability(context: Context, measures: Measurement) -> View:
                                 words(f"settings.htmt.{measures.htmt_kind}"), words("settings.single"))
     shown = [Finding(words("measurement.answer" if len(weak) else "measurement.answer_all", **blanks), "answer"),
              context.table("reliability", table, columns, settings, blanks, title=title),
-             *_overlaps(context, measures)]
+             _intervals(context, measures), *_overlaps(context, measures)]
     low_ave = table.loc[table["ave"] < AVE_LEAST, "construct"]
     if len(low_ave):
         shown.append(Finding(words("measurement.low_ave", names=words.listed(context.labels(low_ave)))))
@@ -58,6 +58,16 @@ def reliability(context: Context, measures: Measurement) -> View:
     pairs = measures.htmt_table()[["first", "second", "estimate", "low", "high"]]
     return View(shown, {"warnings": weak_scales, "htmt": pairs.to_dict("records"),
                         "reliability": table.to_dict("records")})
+
+
+def _intervals(context: Context, measures: Measurement) -> Table:
+    """Every coefficient with its standard error and interval."""
+    words, table = context.words, measures.intervals()
+    columns = [context.constructs(table["construct"]),
+               context.column("coefficient", [words(f"head.{name}") for name in table["coefficient"]]),
+               *context.columns(table, "coef", "estimate", "se"), context.interval_column(table)]
+    settings = context.settings(measures.inference, words(f"settings.alpha.{measures.alpha_kind}"))
+    return context.table("reliability_intervals", table, columns, settings, folded=True)
 
 
 def _overlaps(context: Context, measures: Measurement) -> list[Any]:
