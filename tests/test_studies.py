@@ -8,8 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from quick import run_here
 
-from tcslib.run.pipeline import run
 from tcslib.study.load import load
 
 STUDIES = Path(__file__).resolve().parent / "studies"
@@ -22,7 +22,7 @@ def mobi(shared, tmp_path_factory) -> tuple[dict, str]:
     shutil.copytree(STUDIES / "mobi", root / "params" / "mobi")
     (root / "data" / "raw" / "mobi").mkdir(parents=True)
     shutil.copy(shared / "data" / "mobi.csv", root / "data" / "raw" / "mobi" / "mobi.csv")
-    done = run(load(root / "params" / "mobi" / "2005.yaml"), say=lambda line: None)
+    done = run_here(load(root / "params" / "mobi" / "2005.yaml"))
     assert done.new and not done.dropped
     return (json.loads((done.report.parent / "results.json").read_text(encoding="utf-8")),
             done.report.read_text(encoding="utf-8"))
@@ -96,7 +96,7 @@ def sfo(shared, tmp_path_factory) -> dict[int, dict]:
     """results.json of the passengers' survey in 2013, 2014 and 2015, run one after another."""
     root, out = sfo_root(shared, tmp_path_factory.mktemp("sfo study")), {}
     for year in SFO:
-        done = run(load(root / "params" / "sfo" / f"{year}.yaml"), say=lambda line: None)
+        done = run_here(load(root / "params" / "sfo" / f"{year}.yaml"))
         assert done.new and not done.dropped
         out[year] = json.loads((done.report.parent / "results.json").read_text(encoding="utf-8"))
     return out
@@ -146,7 +146,7 @@ def test_sfo_refuses_what_is_not_declared(shared, tmp_path, year, old, new, said
     for path in (root / "params" / "sfo").glob("*.yaml"):
         path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     if year > 2013:
-        run(load(root / "params" / "sfo" / "2013.yaml"), say=lambda line: None)
+        run_here(load(root / "params" / "sfo" / "2013.yaml"))
     with pytest.raises(InputRefused, match=said):
-        run(load(root / "params" / "sfo" / f"{year}.yaml"), say=lambda line: None)
+        run_here(load(root / "params" / "sfo" / f"{year}.yaml"))
     assert not (root / "reports" / "sfo" / str(year) / "v1").exists()
