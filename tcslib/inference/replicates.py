@@ -26,7 +26,7 @@ Kind = Literal["simple", "rao_wu", "preston", "positive", "jackknife", "brr", "f
 Method = Literal["bootstrap", "preston", "positive", "jackknife", "brr", "fay", "given"]
 DRAWN = ("simple", "rao_wu", "preston", "positive")          # bootstraps: their number is free
 MOST_LISTED = 20_000          # replicates of a jackknife; more take longer than a bootstrap of any use
-KEPT = 0.2                    # share of the memory setting for what every inference under the same replicates needs
+KEPT, NEEDED = 0.2, 100       # share of the memory setting, beyond the megabytes one inference needs, for what all need
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +169,7 @@ class Replicates:
     @property
     def kept_mb(self) -> float:
         """Megabytes that may be kept from one inference to the next."""
-        return KEPT * self.memory_mb
+        return KEPT * max(0, self.memory_mb - NEEDED)
 
     @property
     def room(self) -> float:
