@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from tcslib.survey.design import Design
 from tcslib.survey.responses import Responses, WeightingPlan
 
 ROOT = Path(__file__).resolve().parent.parent
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)          # hundreds of processes are started, none need compile anew
 
 # the questionnaire of the files in ../shared/badinputs: 250 respondents, 17 items of 1-10, a weight and a design
 BASE_STUDY: Mapping[str, Any] = {
@@ -231,11 +232,12 @@ def demo_report(tmp_path_factory: pytest.TempPathFactory) -> Published:
 
 @pytest.fixture(scope="session")
 def chinese_report(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """``tcs demo --language zh``, shared in the same way."""
-    return _demo(tmp_path_factory, "demo report zh", "--language", "zh")
+    """``tcs demo --language zh``, shared in the same way, without kernels (see quick.py)."""
+    return _demo(tmp_path_factory, "demo report zh", [str(ROOT / "tests" / "quick.py")], "--language", "zh")
 
 
-def _demo(tmp_path_factory: pytest.TempPathFactory, name: str, *options: str) -> Published:
+def _demo(tmp_path_factory: pytest.TempPathFactory, name: str, program: Sequence[str] = ("-m", "tcslib"),
+          *options: str) -> Published:
     from filelock import FileLock
 
     base = tmp_path_factory.getbasetemp()
@@ -245,7 +247,7 @@ def _demo(tmp_path_factory: pytest.TempPathFactory, name: str, *options: str) ->
     quiet = {k: v for k, v in os.environ.items() if k != "PYTHONWARNDEFAULTENCODING"} | {"PYTHONPATH": str(ROOT)}
     with FileLock(base / f"{name}.lock"):
         if not kept.exists():
-            done = subprocess.run([sys.executable, "-m", "tcslib", "demo", "--out", str(out), *options], cwd=ROOT,
+            done = subprocess.run([sys.executable, *program, "demo", "--out", str(out), *options], cwd=ROOT,
                                   timeout=600, capture_output=True, encoding="utf-8", env=quiet)
             assert done.returncode == 0, done.stderr
             kept.write_text(json.dumps([done.stdout, done.stderr]), encoding="utf-8")

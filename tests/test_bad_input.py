@@ -372,5 +372,6 @@ def test_a_fault_found_while_running_is_the_same_lines(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_model_the_answers_cannot_carry(shared: Path, make_study: MakeStudy) -> None:
     path = make_study(shared / "badinputs" / "034_reversed_item.csv", {"replicates": {"count": 50}})
-    came = refused(path.parent.parent.parent, "run", "acme/2026Q3")
+    here = f"import sys\nsys.path.append({str(Path(__file__).parent)!r})\nfrom quick import stand_in\nstand_in()"
+    came = refused(path.parent.parent.parent, "run", "acme/2026Q3", code=here)
     assert 'model.constructs: item "IMAG3" has the outer weight -0.' in came

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from quick import run_here
 
 from tcslib.errors import InputRefused
 from tcslib.run.fieldsheet import OUTCOMES
@@ -458,7 +459,6 @@ def reported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from conftest import write_study
 
     from tcslib.run.drawing import draw_study
-    from tcslib.run.pipeline import run
     from tcslib.study.load import load
 
     root = tmp_path_factory.mktemp("listed")
@@ -472,7 +472,7 @@ def reported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"date,who,what,id,why\n2026-04-01,Li,added,{rows['customer'][0]},x\n"
         f"2026-06-01,Li,added,{rows['customer'][1]},x\n", encoding="utf-8")
     draw_study(load(path))
-    assert run(load(path), say=lambda line: None).new
+    assert run_here(load(path)).new
     return root
 
 
@@ -507,7 +507,7 @@ def _unzipped(path: Path) -> bytes:
 
 @pytest.mark.slow
 def test_the_list_is_among_what_a_report_is_made_of(reported: Path) -> None:
-    from tcslib.run.pipeline import run, standing
+    from tcslib.run.pipeline import standing
     from tcslib.run.runs import find_run
     from tcslib.run.verify import changed_since
     from tcslib.study.load import load
@@ -524,7 +524,7 @@ def test_the_list_is_among_what_a_report_is_made_of(reported: Path) -> None:
         since = changed_since(find_run("acme/2026Q3"))
     assert since == ["data/raw/acme/customers.csv: changed", "data/raw/acme/customers-log.csv: changed"]
     lines: list[str] = []
-    assert run(study, say=lines.append).new
+    assert run_here(study, say=lines.append).new
     assert ["kept" in line for line in lines[:5]] == [False, True, True, True, True]
     page = (reported / "reports/acme/2026Q3/v2/acme-2026Q3-v2.html").read_text(encoding="utf-8")
     assert "The customer list, or the draw from it, changed." in page and "the list has changed since" in page

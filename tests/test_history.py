@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, write_study
+from quick import run_here
 
 from tcslib.errors import InputRefused
 from tcslib.report.context import Context
@@ -20,7 +21,7 @@ from tcslib.report.summary import summary
 from tcslib.report.views.trend import trend as view
 from tcslib.run.history import earlier_runs
 from tcslib.run.manifest import inputs, run_id
-from tcslib.run.pipeline import Done, run
+from tcslib.run.pipeline import Done
 from tcslib.study.load import load
 
 MODEL = {"constructs": {"Service": ["S1", "S2", "S3"], "Satisfaction": ["A1", "A2"]},
@@ -41,7 +42,7 @@ def study(root: Path, wave: str, data: str, **over: Any) -> Path:
 
 
 def published(path: Path) -> tuple[Done, dict[str, Any]]:
-    done = run(load(path), say=lambda line: None)
+    done = run_here(load(path))
     return done, json.loads((done.report.parent / "results.json").read_text(encoding="utf-8"))
 
 
@@ -54,7 +55,7 @@ def waves(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
 
 def refused(path: Path) -> str:
     with pytest.raises(InputRefused) as fault:
-        run(load(path), say=lambda line: None)
+        run_here(load(path))
     assert len(fault.value.lines) == 1
     return fault.value.lines[0]
 
@@ -71,7 +72,7 @@ def test_a_wave_is_found_by_its_period(waves) -> None:
     page = done.report.read_text(encoding="utf-8")
     assert "since 2026Q2" in page and "acme-2026Q2, " in page
     # found again, and again the same
-    assert not run(load(path), say=lambda line: None).new
+    assert not run_here(load(path)).new
     # published anew, the earlier wave makes a new version of the later one, which says why
     study(root, "2026Q2", answers(1), compare=None, report={"min_base": 25, "verbatims": []})
     assert published(root / "params/acme/2026Q2.yaml")[0].report.parent.name == "v2"

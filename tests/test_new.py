@@ -18,6 +18,7 @@ from conftest import ROOT
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 
 from proposals import judged, over
+from quick import stand_in
 from real_truth import opened, truth_of
 from simulated_studies import simulated
 
@@ -263,7 +264,8 @@ def test_a_questionnaire_has_one_scale_unless_the_answers_speak_against_it(proje
     assert f"note: assumptions not confirmed yet: {len(study.unconfirmed)} (params/hotel/study.yaml:" in noted.err
 
 @pytest.mark.slow
-def test_a_proposed_study_runs(project):
+def test_a_proposed_study_runs(project, monkeypatch):
+    stand_in(set_to=monkeypatch.setattr)
     simulated(4).frame.to_csv("answers.csv", index=False, encoding="utf-8")
     tcs("new", "acme", "--data", "answers.csv", "--wave", "2026Q3")
     with (project / "params/acme/2026Q3.yaml").open("a", encoding="utf-8") as wave:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from quick import run_here
 from scipy import stats
 
 from tcslib.errors import InputRefused
@@ -20,7 +21,6 @@ from tcslib.report.context import Context
 from tcslib.report.page.sections import shown_cells
 from tcslib.report.records import MIME, Table
 from tcslib.report.views import field as views
-from tcslib.run import pipeline
 from tcslib.run.manifest import inputs
 from tcslib.sampling.outcome import RATES, outcome, participation, response
 from tcslib.sampling.progress import early_late, frame_check, item_scores, per_period, quota_progress
@@ -455,7 +455,7 @@ def test_a_study_that_states_nothing_gains_nothing(make_study: MakeStudy) -> Non
     """Neither on its page nor in its numbers; the same study with outcomes gains both."""
     def run(**more: Any) -> tuple[dict[str, Any], str]:
         path = make_study(answers(60), PLAIN | {"replicates": {"count": 50}, **more})
-        done = pipeline.run(load(path), say=lambda line: None)
+        done = run_here(load(path))
         assert not done.dropped
         return (json.loads((done.report.parent / "results.json").read_text(encoding="utf-8")),
                 done.report.read_text(encoding="utf-8"))
@@ -478,7 +478,7 @@ def test_a_file_with_its_non_respondents_end_to_end(make_study: MakeStudy) -> No
     path = make_study(answers(90, more, 60), PLAIN | {"replicates": {"count": 50}, "language": "zh", "fieldwork": {
         "attempts": "tries", "frame": ["region", "age"], "outcome": {"column": "status", "by": "region"},
         "quota": {"region": {"North": 40, "South": 20}}}})
-    done = pipeline.run(load(path), say=lambda line: None)
+    done = run_here(load(path))
     results = json.loads((done.report.parent / "results.json").read_text(encoding="utf-8"))
     page = done.report.read_text(encoding="utf-8")
     assert results["n"] == 60 and not done.dropped

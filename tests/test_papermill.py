@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, write_study
+from quick import run_here
 
 from tcslib.run.stages import STAGES
 from tcslib.simulate import ITEMS, draw_answers
+from tcslib.study.load import load
 
 WAVE = "data/processed/acme/2026Q3"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -64,9 +66,7 @@ def test_five_calls_of_papermill_end_with_the_numbers_of_a_run(root: Path, tmp_p
     assert all((root / WAVE / name / "done.json").is_file() for name in STAGES)
     assert not (root / "reports").exists()          # the page is the runner's
 
-    done = subprocess.run([sys.executable, "-m", "tcslib", "run", "acme/2026Q3", "--out", str(tmp_path)], cwd=root,
-                          env=ENVIRONMENT, capture_output=True, encoding="utf-8", timeout=300)
-    assert done.returncode == 0, done.stderr
+    assert run_here(load(root / "params" / "acme" / "2026Q3.yaml"), tmp_path).new
     assert alone == numbers_of(tmp_path / WAVE)
     report = tmp_path / "reports" / "acme" / "2026Q3" / "v1" / "results.json"
     results = json.loads(report.read_text(encoding="utf-8"))

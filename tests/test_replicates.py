@@ -100,6 +100,25 @@ def test_memory_and_workers_do_not_matter(memory_mb: int, workers: int, chunks: 
     same(nps(plain.responses, "Q7", plain.replicates).inference, nps(plain.responses, "Q7", other).inference)
 
 
+def test_nor_does_what_is_kept_of_the_weighting(respond: Respond) -> None:
+    """Adjustments of no, some and all chunks kept, one thread or two, the first time they are asked for and again."""
+    responses = awkward(respond)
+    responses = replace(responses, weighting=replace(responses.weighting, trim=3.0))          # each row's own weight
+    for memory_mb, workers, chunks in ((100, 1, (0, 0)), (103, 2, (7, 1)), (500, 2, (7, 7))):
+        settings = replicate(responses, 400, memory_mb=memory_mb, workers=workers)
+        assert tuple(shelf.chunks for shelf in settings._shelves) == chunks
+        for _ in range(2):
+            got = infer_rows(lambda x, w, _: {"total": w.sum(axis=1)}, responses, settings, ["Q7"])
+            if memory_mb == 100:
+                first = got
+            same(first, got)
+        kept = sum(a.nbytes for shelf in settings._shelves for a in shelf.arrays.values())
+        assert kept <= settings.kept_mb * 1e6 and settings.room + kept == pytest.approx(memory_mb * 1e6)
+        for chunk in settings.chunks():
+            anew = settings.steps.factors(settings.unit_factors(chunk))
+            assert np.array_equal(settings.factors(chunk), anew, equal_nan=True)
+
+
 @pytest.mark.parametrize("missing", ["mean", "listwise"])
 def test_nor_do_they_with_other_rules_for_missing_answers(missing: Any, plain: PlsFit) -> None:
     one = pls(plain.responses, MODEL, replicates=replicate(plain.responses, 100), missing=missing)

@@ -38,12 +38,20 @@ class Linked(Replicates):
         What the waves share, as it was stated.
     corrected
         Whether deviations are brought down by the wave's finite population corrections (Rao & Wu 1988, eq. 2.4).
+    waves
+        How many were drawn together.
     """
 
     union: Design = field(kw_only=True)
     at: np.ndarray = field(kw_only=True)
     overlap: Overlap = field(kw_only=True)
     corrected: bool = field(kw_only=True)
+    waves: int = field(kw_only=True)
+
+    @property
+    def kept_mb(self) -> float:
+        """A wave's part of it."""
+        return super().kept_mb / self.waves
 
     def unit_factors(self, chunk: int) -> np.ndarray:
         """(CHUNK, units) factors of this wave's units in one chunk of the common draw."""
@@ -100,7 +108,7 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
     cuts = np.cumsum([len(label) for label in labels])[:-1]
     kind: Kind = "positive" if method == "positive" else "rao_wu"
     return [Linked(r.design, r.steps, kind, count, seed, memory_mb, workers, union=union, at=at, overlap=overlap,
-                   corrected=method == "preston" and r.design.fpc is not None)
+                   corrected=method == "preston" and r.design.fpc is not None, waves=len(waves))
             for r, at in zip(own, np.split(union.unit, cuts), strict=True)]
 
 

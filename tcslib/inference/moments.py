@@ -147,7 +147,7 @@ class MomentSource:
         """Chunks of replicates whose moments fit into the memory setting at a time, beside so many bytes of results."""
         per_replicate = 8 * (self.columns + 6 * self.p * self.p + 40 * self.p)
         fixed = 8 * (4 * _TILE + 3 * self._z.size)
-        room = (self.replicates.memory_mb * 1e6 - results) / self.replicates.workers - fixed
+        room = (self.replicates.room - results) / self.replicates.workers - fixed
         return min(MOST_CHUNKS, max(1, int(room / per_replicate) // CHUNK))
 
     @cached_property

@@ -6,8 +6,8 @@ not on the order of rows, the size of blocks or the number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -26,6 +26,28 @@ Kind = Literal["simple", "rao_wu", "preston", "positive", "jackknife", "brr", "f
 Method = Literal["bootstrap", "preston", "positive", "jackknife", "brr", "fay", "given"]
 DRAWN = ("simple", "rao_wu", "preston", "positive")          # bootstraps: their number is free
 MOST_LISTED = 20_000          # replicates of a jackknife; more take longer than a bootstrap of any use
+KEPT, NEEDED = 0.2, 100       # share of the memory setting, beyond the megabytes one inference needs, for what all need
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """Arrays of the first chunks, so many as there is room for; of later ones none.
+
+    Every inference walks all chunks in order: a rule that dropped the oldest would always drop what is asked for next.
+    Threads work on different chunks, and which chunks are kept does not depend on who comes first.
+    """
+
+    chunks: int
+    arrays: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def get(self, chunk: int, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """The chunk's array, made where it is not kept."""
+        if (found := self.arrays.get(chunk)) is None:
+            found = make()
+            if chunk < self.chunks:
+                found.flags.writeable = False
+                self.arrays[chunk] = found
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +150,33 @@ class Replicates:
 
     def factors(self, chunk: int) -> np.ndarray:
         """(CHUNK, G) final over base weight for each weighting group, steps replayed; NaN rows are undefined."""
-        return self.steps.factors(self.unit_factors(chunk))
+        drawn, adjusted = self._shelves
+        of_units = drawn.get(chunk, lambda: self.unit_factors(chunk))
+        if not self.steps.calibrated:
+            return self.steps.factors(of_units)
+        return self.steps.factors(of_units, adjusted.get(chunk, lambda: self.steps.adjusted(of_units)))
+
+    @cached_property
+    def _shelves(self) -> tuple[Shelf, Shelf]:
+        """What was drawn and how the steps adjusted it: the second takes longer to make and comes first."""
+        room, shelves = self.kept_mb * 1e6, []
+        for width in (self.steps.patterns if self.steps.calibrated else 0, self.steps.units * (self.kind in DRAWN)):
+            size = 8 * CHUNK * width
+            shelves.append(Shelf(min(len(self.chunks()), int(room // size)) if size else 0))
+            room -= shelves[-1].chunks * size
+        return shelves[1], shelves[0]
+
+    @property
+    def kept_mb(self) -> float:
+        """Megabytes that may be kept from one inference to the next."""
+        return KEPT * max(0, self.memory_mb - NEEDED)
+
+    @property
+    def room(self) -> float:
+        """Bytes of the memory setting that are left for one inference."""
+        kept = sum(shelf.chunks * width for shelf, width in zip(
+            self._shelves, (self.steps.units, self.steps.patterns), strict=True))
+        return self.memory_mb * 1e6 - 8 * CHUNK * kept
 
     def weights(self, chunk: int) -> np.ndarray:
         """(CHUNK, n) replicate weights of the rows."""

@@ -1,7 +1,7 @@
 """A fresh kernel for every notebook, made ready while the one before it works.
 
 Most of a short notebook's time goes into starting a kernel and importing pandas, scipy and seaborn. While a notebook
-is at work the next one's kernel is started, so that this happens beside the work. None is used twice.
+is at work the next ones' kernels are started, so that this happens beside the work. None is used twice.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 # one BLAS thread and a fixed hash seed: equal runs give equal bytes
 _SETTINGS = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
              "MKL_NUM_THREADS": "1", "MPLBACKEND": "svg", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+_AHEAD = 2          # kernels made ready: with one, a short notebook is done before the next kernel is
 _WARM = "__import__('tcslib.run.warm')"
 # a kernel watches its parent, but not one that was gone before it began to
 _ALONE = "__import__('os').getppid() == {parent} or __import__('os')._exit(1)"
 
 
 class Kernels:
-    """Kernels in a row: ``take`` one, and the next is being made ready. A context manager that leaves none behind.
+    """Kernels in a row: ``take`` one, and the next are being made ready. A context manager that leaves none behind.
 
     Parameters
     ----------
@@ -37,23 +38,24 @@ class Kernels:
 
     def __init__(self, folder: Path, own: Path) -> None:
         self._started, self._folder, self._own = 0, folder, own
-        self._next: AsyncKernelManager | None = None
+        self._ready: list[AsyncKernelManager] = []
         self._taken: list[AsyncKernelManager] = []
 
     def __enter__(self) -> Kernels:
         self._own.mkdir(mode=0o700, parents=True)
-        self._next = self._start()          # before anybody takes it: most runs have a stage to run
+        self._ready.append(self._start())          # before anybody takes it: most runs have a stage to run
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._taken += [self._next] if self._next else []
+        self._taken += self._ready
         self.release()
 
-    def take(self, more: bool) -> AsyncKernelManager:
-        """A kernel nobody has used; ``more`` when another may be taken after it."""
+    def take(self, more: int) -> AsyncKernelManager:
+        """A kernel nobody has used; at most so many more are taken after it."""
         self.release()
-        self._taken.append(self._next or self._start())
-        self._next = self._start() if more else None
+        self._taken.append(self._ready.pop(0) if self._ready else self._start())
+        while len(self._ready) < min(more, _AHEAD):
+            self._ready.append(self._start())
         return self._taken[-1]
 
     def release(self) -> None:

@@ -117,7 +117,7 @@ def _run(study: Study, processed: Path, reports: Path, notebooks: list[Path], ma
                 if kept := cache.keep(notebook, STAGES, made_of, processed, work):
                     kernels.release()
                 else:
-                    _execute(study, notebook, kernels.take(more=number + 1 < len(notebooks)), stage_in, work / stage,
+                    _execute(study, notebook, kernels.take(more=len(notebooks) - number - 1), stage_in, work / stage,
                              work / "log", processed / "log")
                     if not (work / stage / "done.json").exists():
                         raise RunFailed("does not end with `stage.close()`. Restore its last cell.",

@@ -80,29 +80,39 @@ class Adjustment:
         weight = np.bincount(self.cell, self.weight * self.rows)
         return weight / np.bincount(self.cell, self.rows)
 
-    def factors(self, of_units: np.ndarray) -> np.ndarray:
+    @property
+    def patterns(self) -> int:
+        """Number of patterns K."""
+        return len(self._base)
+
+    def factors(self, of_units: np.ndarray, adjusted: np.ndarray | None = None) -> np.ndarray:
         """Final weight over base weight for each group.
 
         Parameters
         ----------
         of_units
             (b, units) resampling factors; a row of ones for the sample itself.
+        adjusted
+            What ``adjusted`` makes of them, where it is known.
 
         Returns
         -------
         (b, G) factors, NaN in rows where the steps cannot be met.
         """
         drawn: np.ndarray = of_units[:, self.unit]
-        if not self.calibrated:
-            return drawn
-        for _, state in self.replay(drawn):
-            final = state
-        drawn *= final.adjusted[:, self.cell]
+        if self.calibrated:
+            drawn *= (self.adjusted(of_units) if adjusted is None else adjusted)[:, self.cell]
         return drawn
+
+    def adjusted(self, of_units: np.ndarray) -> np.ndarray:
+        """(b, K) product of the steps' factors for each pattern; all the work of the steps."""
+        for _, state in self.replay(of_units[:, self.unit]):
+            final = state
+        return final.adjusted
 
     def replay(self, drawn: np.ndarray) -> Iterator[tuple[Step, State]]:
         """Each step with the state (b, K) after it, for resampling factors (b, G) of the groups."""
-        patterns = len(self._base)
+        patterns = self.patterns
         with np.errstate(over="ignore", invalid="ignore"):          # a row that cannot be met is NaN to the end
             state = State(summed(drawn * (self.weight * self.rows), self.cell, patterns), self._base,
                           np.ones((len(drawn), patterns)), lambda: summed(drawn * self.rows, self.cell, patterns))
