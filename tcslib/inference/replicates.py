@@ -100,10 +100,11 @@ class Replicates:
 
     @cached_property
     def _given(self) -> np.ndarray:
-        """(R, n) replicate over final weight; rows without weight keep none."""
+        """(R, n) replicate over final weight, rows in the order of their ids; rows without weight keep none."""
         assert self.design.given is not None
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.nan_to_num(self.design.given.weights / self.design.weights[:, None], posinf=0.0).T
+            factors = np.nan_to_num(self.design.given.weights / self.design.weights[:, None], posinf=0.0)
+        return factors[self.design.order].T
 
     def deviations(self, draws: np.ndarray, estimate: np.ndarray) -> np.ndarray:
         """(B, …) deviations whose squares add up to the variance; NaN for a statistic undefined too often.
@@ -247,7 +248,7 @@ def _check_method(design: Design, method: Method, where: str) -> None:
 def _resampled(design: Design, kind: Kind) -> Design:
     """The design as the weighting steps need it: its units are those that receive factors of their own."""
     if kind == "given":
-        of_row = np.arange(len(design.ids))
+        of_row = np.argsort(design.order)          # by id, so that no last digit depends on the order of the file
     elif kind == "preston" and design.stages:
         of_row = list(levels(design))[-1].unit
     else:

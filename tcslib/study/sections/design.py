@@ -55,10 +55,6 @@ class DesignParams(Section):
         if self.stages and not (self.clusters and self.fpc):
             raise ValueError("`stages` follow a first stage that states `clusters` and `fpc`. Name both, or drop "
                              "stages: without a count of the first stage's units the later ones add nothing.")
-        units = [self.clusters, *(stage.clusters for stage in self.stages)]
-        if twice := [name for name in dict.fromkeys(units) if name and units.count(name) > 1]:
-            raise ValueError(f'column "{twice[0]}" names the units of two stages. Name the units drawn within the '
-                             "others, or drop the stage.")
         return self
 
 
