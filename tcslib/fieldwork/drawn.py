@@ -103,9 +103,9 @@ def _check_given(work: Work, weights: np.ndarray, given: np.ndarray, columns: li
         raise InputRefused(f"the {len(columns)} replicate weights are equal in every record, so no variance can be "
                            "told. Correct replicates.columns, or the file.", work.where)
     if not 0.5 < (ratio := float(sums.mean() / weights.sum())) < 2:
-        raise InputRefused(f"the replicate weights sum to {sums.mean():,.6g} on average, {ratio:.3g} times the weights' "
-                           f"{weights.sum():,.6g}. Final weights are expected, not factors: multiply them by the "
-                           "weight.", work.where)
+        raise InputRefused(f"the replicate weights sum to {sums.mean():,.6g} on average, {ratio:.3g} times the sum of "
+                           f"the weights, {weights.sum():,.6g}. Final weights are expected, not factors: multiply them "
+                           "by the weight.", work.where)
 
 
 def _given(work: Work, design: Design) -> GivenReplicates:

@@ -235,7 +235,6 @@ def check_weighted(found: Inference) -> None:
     failed = sum(int((~np.isfinite(replicates.factors(chunk)).all(axis=1))[:replicates.count - chunk * CHUNK].sum())
                  for chunk in np.unique(np.flatnonzero(lost) // CHUNK).tolist())
     if failed > limit:
-        raise NotEstimable(f"it cannot be met in {failed:,} of {replicates.count:,} replicates, where a small category "
-                           "is lost or limits and totals no longer fit together, so nothing has a standard error. "
-                           "Merge small categories, widen limits, or set replicates.method to positive, which loses "
-                           "none.", "weighting")
+        raise NotEstimable(f"it cannot be met in {failed:,} of {replicates.count:,} replicates (a small category is "
+                           "lost, or limits and totals no longer fit together), so nothing has a standard error. Merge "
+                           "small categories, widen limits, or set replicates.method to positive.", "weighting")

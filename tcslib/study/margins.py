@@ -33,8 +33,8 @@ def check_weighting(params: WeightingParams, refuse: Refuse) -> None:
         if not _nested(cells, f"weighting.post_stratify.{number}", refuse):
             return
     for column, known in (params.calibrate.totals if params.calibrate else {}).items():
-        number = set(known) & {"mean", "total"}
-        if (number and len(known) > 1) or (not number and len(known) == 1):
+        of_numbers = set(known) & {"mean", "total"}
+        if known and bool(of_numbers) == (len(known) > 1):
             refuse(f"weighting.calibrate.totals.{column}", f"{' and '.join(map(clipped, known))}: for a column of "
                    "numbers {mean: …} or {total: …} is expected, one of the two; for categories two or more.")
             return
