@@ -221,7 +221,7 @@ def test_rao_wu_with_raking_against_a_plain_bootstrap(respond: Any) -> None:
     y, base, rng = frame["Q1"].to_numpy(), frame["weight"].to_numpy(), np.random.default_rng(99)
     factors = np.zeros((2000, len(frame)))
     for _, stores in frame.groupby("region")["store"].unique().items():
-        inside = (frame["store"].to_numpy()[:, None] == stores).astype(float)
+        inside = (frame["store"].to_numpy(str)[:, None] == np.asarray(stores, str)).astype(float)
         for b in range(2000):
             drawn = rng.integers(0, len(stores), len(stores) - 1)
             factors[b] += inside @ np.bincount(drawn, minlength=len(stores)) * len(stores) / (len(stores) - 1)
