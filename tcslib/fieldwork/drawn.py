@@ -10,6 +10,7 @@ import numpy as np
 from tcslib.errors import InputRefused
 from tcslib.fieldwork.source import listed, quoted
 from tcslib.survey.design import Design, GivenReplicates, Stage, check_weights
+from tcslib.survey.levels import levels
 
 if TYPE_CHECKING:
     from tcslib.fieldwork.cleaning import Work
@@ -40,6 +41,10 @@ def design_of(work: Work) -> Design:
     if design.fpc is not None:
         _check_counts(work, design.fpc, design.unit, design.unit_stratum[design.unit], stated.fpc,
                       design.unit_names[0][design.unit])
+    try:
+        list(levels(design))
+    except InputRefused as error:
+        raise InputRefused(f"{error.where}: {error.message}", work.where) from None
     return replace(design, given=_given(work, design)) if params.replicates.columns else design
 
 
@@ -88,6 +93,21 @@ def _check_counts(work: Work, counts: np.ndarray, unit: np.ndarray, stratum: np.
                                f"the frame holds {found[0]:g}. Correct the count, or the column of units.", work.where)
 
 
+def _check_given(work: Work, weights: np.ndarray, given: np.ndarray, columns: list[str]) -> None:
+    """Replicates that cannot be those of the final weights: empty, all the same, or factors and not weights."""
+    sums = given.sum(axis=0)
+    if (empty := np.flatnonzero(sums == 0)).size:
+        raise InputRefused(f'replicate weight "{columns[empty[0]]}" is 0 in every record. Drop it from '
+                           "replicates.columns, or correct the file.", work.where)
+    if (given == given[:, :1]).all():
+        raise InputRefused(f"the {len(columns)} replicate weights are equal in every record, so no variance can be "
+                           "told. Correct replicates.columns, or the file.", work.where)
+    if not 0.5 < (ratio := float(sums.mean() / weights.sum())) < 2:
+        raise InputRefused(f"the replicate weights sum to {sums.mean():,.6g} on average, {ratio:.3g} times the sum of "
+                           f"the weights, {weights.sum():,.6g}. Final weights are expected, not factors: multiply them "
+                           "by the weight.", work.where)
+
+
 def _given(work: Work, design: Design) -> GivenReplicates:
     """The replicate weights of the file, with their scale and degrees of freedom."""
     params = work.study.params.replicates
@@ -101,6 +121,7 @@ def _given(work: Work, design: Design) -> GivenReplicates:
     if ((design.weights == 0) & (given > 0).any(axis=1)).any():
         raise InputRefused("some respondents have the weight 0 and replicate weights above it, so the two do not "
                            "belong together. Correct design.weights.", work.where)
+    _check_given(work, design.weights, given, columns)
     df = params.df
     if df is None:          # R survey counts the rank of the replicates where the design is not told
         told = design.strata is not None or design.clusters is not None

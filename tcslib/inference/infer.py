@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from tcslib.inference.intervals import Bounds, Rule, percentile_limits, t_limits
+from tcslib.errors import NotEstimable
+from tcslib.inference.intervals import UNDEFINED_LIMIT, Bounds, Rule, percentile_limits, t_limits
 from tcslib.inference.moments import Missing, Moments, MomentSource
 from tcslib.inference.replicates import CHUNK, Replicates
 from tcslib.survey.responses import Responses
@@ -216,3 +217,24 @@ def _collect(sample: dict[str, np.ndarray], run: Callable[[range], dict[str, np.
         list(pool.map(fill, replicates.blocks(at_once)))
     return Inference({k: v[0] for k, v in sample.items()}, draws, n, n_eff, replicates.df, interval_rule(replicates),
                      replicates)
+
+
+def check_weighted(found: Inference) -> None:
+    """Refuse where the weighting is not met in so many replicates that nothing has a standard error.
+
+    Raises
+    ------
+    NotEstimable
+        With the number of these replicates.
+    """
+    replicates = found.replicates
+    limit = UNDEFINED_LIMIT * replicates.count if replicates.scales is None else 0
+    lost = np.any([np.isnan(v).reshape(len(v), -1).all(axis=1) for v in found.draws.values()], axis=0)
+    if lost.sum() <= limit or not replicates.steps.calibrated:
+        return
+    failed = sum(int((~np.isfinite(replicates.factors(chunk)).all(axis=1))[:replicates.count - chunk * CHUNK].sum())
+                 for chunk in np.unique(np.flatnonzero(lost) // CHUNK).tolist())
+    if failed > limit:
+        raise NotEstimable(f"it cannot be met in {failed:,} of {replicates.count:,} replicates (a small category is "
+                           "lost, or limits and totals no longer fit together), so nothing has a standard error. Merge "
+                           "small categories, widen limits, or set replicates.method to positive.", "weighting")

@@ -8,7 +8,7 @@ in the same replicate therefore knows of panel members and of stores that were v
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
@@ -82,10 +82,15 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
     Raises
     ------
     InputRefused
-        When units are stated in some waves only, or nothing is stated and ids or units come again.
+        When units are stated in some waves only, nothing is stated and ids or units come again, or replicate weights
+        were given with the data.
     """
     overlap = overlap or _nothing_shared(waves, where)
-    own = [replicate(_apart(w), count, seed, memory_mb=memory_mb, workers=workers, where=where) for w in waves]
+    if any(w.design.given is not None for w in waves):
+        raise InputRefused("one of the waves has its replicate weights given with its data, and a change needs a draw "
+                           "that both share. Drop compare.previous, or state strata and clusters of both.",
+                           f"{where}: compare.previous")
+    own = [replicate(w, count, seed, memory_mb=memory_mb, workers=workers, where=where) for w in waves]
     clustered = {w.design.clusters is not None for w in waves}
     if overlap != "none" and len(clustered) > 1:
         raise InputRefused("some of the waves state sampling units and others do not, so their overlap cannot be told. "
@@ -110,12 +115,6 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
     return [Linked(r.design, r.steps, kind, count, seed, memory_mb, workers, union=union, at=at, overlap=overlap,
                    corrected=method == "preston" and r.design.fpc is not None, waves=len(waves))
             for r, at in zip(own, np.split(union.unit, cuts), strict=True)]
-
-
-def _apart(wave: Responses) -> Responses:
-    """The wave with its lonely strata left as they are: they are joined to neighbours in the union of all waves."""
-    rule = wave.design.lonely_psu
-    return replace(wave, design=replace(wave.design, lonely_psu="certainty")) if rule == "collapse" else wave
 
 
 def _first_stratum(strata: list[np.ndarray], labels: list[np.ndarray]) -> list[np.ndarray]:

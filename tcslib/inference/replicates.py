@@ -122,10 +122,11 @@ class Replicates:
 
     @cached_property
     def _given(self) -> np.ndarray:
-        """(R, n) replicate over final weight; rows without weight keep none."""
+        """(R, n) replicate over final weight, rows in the order of their ids; rows without weight keep none."""
         assert self.design.given is not None
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.nan_to_num(self.design.given.weights / self.design.weights[:, None], posinf=0.0).T
+            factors = np.nan_to_num(self.design.given.weights / self.design.weights[:, None], posinf=0.0)
+        return factors[self.design.order].T
 
     def deviations(self, draws: np.ndarray, estimate: np.ndarray) -> np.ndarray:
         """(B, …) deviations whose squares add up to the variance; NaN for a statistic undefined too often.
@@ -259,9 +260,12 @@ def _settled(responses: Responses, where: str) -> Responses:
         return responses
     asked = "" if design.lonely_psu in ("refuse", "collapse", "certainty") else (
         f", and {design.lonely_psu} is a rule for linearised standard errors only")
+    way = {"collapse": "There is no neighbour to join: name the units drawn first in design.clusters.",
+           "certainty": "All certain, nothing would vary: merge strata, or set design.lonely to collapse."}.get(
+               design.lonely_psu, "Merge them with a neighbour, or set design.lonely to collapse or certainty.")
     raise InputRefused(f"{len(lonely)} of {design.strata_count} strata hold a single sampling unit "
-                       f"({', '.join(lonely[:5])}), so their variance cannot be told{asked}. Merge them with a "
-                       "neighbour, or set design.lonely to collapse or certainty.", f"{where}: design.strata")
+                       f"({', '.join(lonely[:5])}), so their variance cannot be told{asked}. {way}",
+                       f"{where}: design.strata")
 
 
 def _check_method(design: Design, method: Method, where: str) -> None:
@@ -271,6 +275,13 @@ def _check_method(design: Design, method: Method, where: str) -> None:
     if method == "preston" and design.fpc is None:
         raise InputRefused("preston needs the number of units on the frame (design.fpc). Name its column, or use "
                            "bootstrap.", at)
+    if method == "preston" and design.lonely_psu in ("refuse", "collapse"):
+        for number, level in enumerate(list(levels(design))[1:], 1):
+            if (alone := int(((level.drawn == 1) & (level.fraction < 1)).sum())):
+                raise InputRefused(f"{alone} of {len(level.drawn)} groups hold a single unit of this stage, so the "
+                                   "variance within them cannot be told. Drop the stage, or set design.lonely: "
+                                   "certainty, which takes such units as drawn for certain.",
+                                   f"{where}: design.stages.{number}")
     if method in ("brr", "fay") and (sizes != 2).any():
         raise InputRefused(f"half-samples need exactly two sampling units in every stratum; {(sizes != 2).sum()} of "
                            f"{len(sizes)} strata hold another number. Use jackknife or bootstrap.", at)
@@ -285,7 +296,7 @@ def _check_method(design: Design, method: Method, where: str) -> None:
 def _resampled(design: Design, kind: Kind) -> Design:
     """The design as the weighting steps need it: its units are those that receive factors of their own."""
     if kind == "given":
-        of_row = np.arange(len(design.ids))
+        of_row = np.argsort(design.order)          # by id, so that no last digit depends on the order of the file
     elif kind == "preston" and design.stages:
         of_row = list(levels(design))[-1].unit
     else:

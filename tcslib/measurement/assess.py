@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tcslib.inference.infer import Arrays, Inference, infer
+from tcslib.inference.infer import Arrays, Inference, check_weighted, infer
 from tcslib.inference.moments import Missing, Moments
 from tcslib.inference.replicates import Replicates
 from tcslib.measurement.reliability import AlphaKind, HtmtKind, alpha, ave, htmt, rho_a, rho_c
@@ -114,6 +114,7 @@ def item_statistics(responses: Responses, model: Model, replicates: Replicates, 
         return {"mean": moments.mean, "sd": moments.sd, "item_rest": rest, "alpha_without": without}
 
     found = infer(statistic, responses, replicates, model.items, missing=missing)
+    check_weighted(found)          # the plainest statistic of all: without it no other has a standard error either
     used = responses.domain & (responses.design.weights > 0)
     x = responses.matrix(model.items)[used]
     weights = replicates.sample_weights[used][:, None] * ~np.isnan(x)

@@ -13,7 +13,8 @@ import pandas as pd
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.listfile import lacking, list_source, of_frame
 from tcslib.fieldwork.reading import READERS
-from tcslib.fieldwork.source import Source, sha256
+from tcslib.fieldwork.source import Source, quoted, sha256
+from tcslib.fieldwork.source import listed as listed_names
 from tcslib.fieldwork.tables import Table, number_text, texts_of
 from tcslib.report.office import write_sheets
 from tcslib.run.manifest import draws, log_of
@@ -154,7 +155,10 @@ def drawable(study: Study, customers: CustomerList) -> tuple[np.ndarray, np.ndar
         rests = listed & ~np.isnat(customers.resting_until(day, frame.rest_days, frame.max_per_year))
     wanted = listed & ~rests
     for column, values in (draw.require if draw else {}).items():
-        wanted &= customers.rows[column].isin(values).to_numpy(bool)
+        wanted &= (found := customers.rows[column].isin(values).to_numpy(bool))
+        if len(found) and not found.any():
+            raise InputRefused(f'nobody on the list has {listed_names([quoted(v) for v in values])} in column '
+                               f'"{column}". Correct it.', f"{study.path}: draw.require.{column}")
     return listed, rests, wanted
 
 

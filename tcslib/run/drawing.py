@@ -26,6 +26,7 @@ from tcslib.study.load import Study
 from tcslib.study.sections.frame import DrawParams, StageParams, StratumDraw, by_name
 
 RECORD = "draw.json"
+_THOUSANDS = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ def _numbers(rows: pd.DataFrame, how: DrawParams) -> pd.DataFrame:
     sizes = {s.size_measure for s in stages} - {""}
     faults, out = [], rows.copy()
     for column in sorted(sizes | {c for s in stages for c in s.sort}):
-        text = rows[column].str.replace(",", "") if column in sizes else rows[column]
+        text = rows[column]
+        if column in sizes:          # 1,200 is a number of customers; 1,5 is not known to be fifteen
+            text = text.mask(text.str.fullmatch(_THOUSANDS), text.str.replace(",", ""))
         numbers = pd.to_numeric(text.mask(text == ""), errors="coerce")
         odd = numbers.isna() & (text != "")
         if not odd.any():
@@ -130,6 +133,9 @@ def _numbers(rows: pd.DataFrame, how: DrawParams) -> pd.DataFrame:
 def _plan(study: Study, how: DrawParams, rows: pd.DataFrame) -> dict[str, list[Step]]:
     """The stages of each stratum, with the numbers the study gives, or those of its plan."""
     sizes = rows[how.strata].value_counts().to_dict() if how.strata else {ALL: len(rows)}
+    if how.strata and "" in sizes:
+        raise InputRefused(f"is empty for {sizes['']:,} of the list. Give every customer a stratum.",
+                           f'draw: column "{how.strata}"')
     first = how.stages[0] if how.stages else how
     given = by_name(how.n or first.n)
     counts = dict(given) if set(given) != {""} or not how.strata else _spread(study, given[""], sizes, "draw.n")
@@ -150,12 +156,17 @@ def _spread(study: Study, n: int, sizes: Mapping[str, int], where: str) -> dict[
     """A sum over the strata by the plan's rule."""
     plan, names = study.params.plan, sorted(sizes)
     known = all(name in plan.strata for name in names)
+    if not known and (other := [name for name in names if name not in plan.strata]) != names:
+        raise InputRefused(f'plan.strata knows nothing of stratum "{other[0]}" of the list. Name the strata alike in '
+                           "both, or give draw.n by stratum.", f"{study.path}: {where}")
     of = [plan.strata[name].size if known else sizes[name] for name in names]
     sds = [plan.strata[name].sd or plan.sd for name in names] if known else None
     try:
         return dict(zip(names, allocate(n, of, plan.allocation, sds).tolist(), strict=True))
     except InputRefused as error:
-        raise InputRefused(error.message, f"{study.path}: {where}") from None
+        least = min(names, key=lambda name: sizes[name])
+        raise InputRefused(f'{error.message} The smallest on the list is "{least}", with {sizes[least]:,}.',
+                           f"{study.path}: {where}") from None
 
 
 def _planned(study: Study, sizes: Mapping[str, int]) -> dict[str, int]:

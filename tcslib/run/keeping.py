@@ -57,7 +57,7 @@ def change(study: Study, files: Mapping[str, Path | None], day: str, who: str, w
                                  customers.contact(ids, day, who, why))
                 except InputRefused as error:
                     faults += [InputRefused(line.removeprefix(f"{what}: "), str(file)) for line in error.lines]
-                said.append(f"{len(new):,} customers {_DONE[what]} on {day}.")
+                said.append(f"{len(set(ids)):,} customers {_DONE[what]} on {day}.")
             refuse_all(faults)
             written = write_list(study, customers)
     except Timeout:
@@ -67,7 +67,10 @@ def change(study: Study, files: Mapping[str, Path | None], day: str, who: str, w
 
 def _given(file: Path, id: str) -> pd.DataFrame:
     """A file named on the command line; it must hold somebody, by id. A drawn list says `id` to it."""
-    new = read_customers(source_at(Path(), DataParams(file=str(file), id=id)))
+    try:
+        new = read_customers(source_at(Path(), DataParams(file=str(file), id=id)))
+    except InputRefused as error:
+        raise InputRefused(str(error).replace(" Check data.file.", " Correct the name.")) from None
     if id not in new and {"field_id", "id"} <= set(new):
         new = new.rename(columns={"id": id})
     if id not in new:

@@ -13,6 +13,7 @@ from scipy import special
 from tcslib.errors import InputRefused
 
 Correction = Literal["n0/N", "(n0-1)/N"]
+MOST = 1e10          # answers; more than there are people
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ def finish(purpose: str, simple: float, deff: float = 1.0, population: float | N
             raise InputRefused(f"{rate:g} is no rate: a number above 0 and at most 1 is expected.", f"plan.{key}")
     inflated = simple * deff
     corrected = inflated if population is None else inflated / (1 + (inflated - less) / population)
+    if not corrected / (response * eligible) < MOST:
+        raise InputRefused(f"{corrected:.3g} answers would be needed. Ask for less precision, or correct the standard "
+                           "deviation, the design effect and the rates expected.", "plan")
     steps = [("simple", simple), ("deff", inflated)]
     if population is not None:
         steps.append(("fpc", corrected))

@@ -81,6 +81,9 @@ class Walk:
         labels, of = (pd.factorize(self.frame[step.clusters].iloc[rows].astype(str), sort=True)[::-1]
                       if step.clusters else (None, np.arange(len(rows))))
         count = len(rows) if labels is None else len(labels)
+        if labels is not None and (labels == "").any():
+            empty = int((of == np.flatnonzero(labels == "")[0]).sum())
+            raise InputRefused(f'column "{step.clusters}" is empty for {empty:,} customers. Give each a unit.', where)
         n = self._number(step, depth, count, where)
         sizes = self._sizes(step, rows, of, count, labels, where) if step.method in BY_SIZE else None
         line = self._line(step, rows, of, count, labels, where)

@@ -118,6 +118,10 @@ def _check_replicates(params: StudyParams, refuse: Refuse) -> None:
     if params.replicates.method == "preston" and not design.fpc:
         refuse("replicates.method", "preston needs the number of sampling units on the frame. Name its column in "
                                     "design.fpc, or use bootstrap.")
+    units = [design.clusters, *(stage.clusters for stage in design.stages)]
+    if design.stages and len(set(units)) < len(units):
+        refuse("design.stages", "one column names the units of two stages. Name the units drawn within the others, or "
+                                "drop the stage.")
     if design.stages and params.replicates.method != "preston":
         refuse("design.stages", f"later stages add nothing under {params.replicates.method}, where the first one holds "
                                 "all of the variance. Use replicates.method preston, or drop stages.")

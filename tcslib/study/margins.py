@@ -32,6 +32,12 @@ def check_weighting(params: WeightingParams, refuse: Refuse) -> None:
     for number, cells in enumerate(params.post_stratify, 1):
         if not _nested(cells, f"weighting.post_stratify.{number}", refuse):
             return
+    for column, known in (params.calibrate.totals if params.calibrate else {}).items():
+        of_numbers = set(known) & {"mean", "total"}
+        if known and bool(of_numbers) == (len(known) > 1):
+            refuse(f"weighting.calibrate.totals.{column}", f"{' and '.join(map(clipped, known))}: for a column of "
+                   "numbers {mean: …} or {total: …} is expected, one of the two; for categories two or more.")
+            return
     counted: tuple[str, float] | None = None
     for at, targets in _margins(params):
         for category, value in targets.items():

@@ -67,7 +67,7 @@ def _frame(fpc: np.ndarray | None, of_row: np.ndarray, drawn: np.ndarray, number
     low, high = np.full(len(drawn), np.inf), np.zeros(len(drawn))
     np.minimum.at(low, of_row, fpc)
     np.maximum.at(high, of_row, fpc)
-    where = f"design.fpc, stage {number}"
+    where = f"design.stages.{number - 1}.fpc" if number > 1 else "design.fpc"
     if (low < high).any():
         h = int(np.argmax(low < high))
         raise InputRefused(f"one stratum states {low[h]:g} and {high[h]:g} units on the frame. Give every row of a "

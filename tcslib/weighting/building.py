@@ -53,6 +53,9 @@ def build(coder: Coder) -> Built:
     plan, where = coder.responses.weighting, coder.where
     # sums in an order of their own, here and below: no last digit hangs on that of the file
     total = float(np.sort(coder.base).sum() if plan.population is None else plan.population)
+    if total < (n := int(coder.responded.sum())) and plan.population is not None:
+        raise InputRefused(f"the targets sum to {total:,.6g}, and {n:,} responded. Give counts of the population, or "
+                           "shares that sum to 1 (52% is 0.52).", f"{where}: weighting")
     rows: list[Step] = []          # steps whose patterns are still the rows
     codes, margins = [coder.responded.astype(np.int64)], list[Margin]()
     numbers = list[Number]()

@@ -12,6 +12,8 @@ from tcslib.errors import InputRefused, refuse_all
 from tcslib.study.margins import CROSS
 from tcslib.survey.responses import Responses
 
+MOST_NAMED = 10          # categories without a target that are named one by one
+
 
 @dataclass(frozen=True, eq=False)
 class Margin:
@@ -116,8 +118,13 @@ class Coder:
             elif not weights[present[category]] > 0:
                 faults.append(f'"{category}" has a target and its respondents have the weight 0. Merge it, drop '
                               "the target, or correct the weights.")
+        others = [name for name in present if name and name not in targets]
+        if len(others) > MOST_NAMED:          # a column of numbers, or of ids
+            said = self._said(self.responded & np.isin(codes, [present[name] for name in others]))
+            faults.append(f'{column} holds {len(others):,} categories without a target ("{others[0]}", "{others[1]}", '
+                          f'"{others[2]}", …), for {said}. Name a column of few categories, or recode it.')
         for category, number in present.items():
-            if category in targets:
+            if category in targets or (category and len(others) > MOST_NAMED):
                 continue
             if not category and plan.missing == "keep":
                 share = weights[number] / weights.sum()

@@ -182,10 +182,15 @@ def _adjustment(coder: Coder, unit: np.ndarray) -> Adjustment:
     order = np.argsort(base, kind="stable")          # so that no last digit depends on the order of the file
     weight = np.bincount(group[order], base[order]) / rows
     steps = Adjustment(group, unit[first], built.pattern[first], weight, rows, built, base)
-    before = steps._state(np.ones(len(steps._base)))
+    before, cell_of = steps._state(np.ones(len(steps._base))), steps.cell
     for step, state in steps.replay(np.ones((1, len(rows)))):
         if not np.isfinite(state.adjusted).all():
             raise NotEstimable(unmet(step, before), f"{coder.where}: weighting")
+        if (below := (state.adjusted < 0) & (state.totals != 0)).any():
+            raise NotEstimable(f"the method linear turns {int(rows[below[0][cell_of]].sum()):,} weights negative, down "
+                               f"to {state.adjusted.min():.3g} times what they were: the totals are far from the "
+                               "sample's. Correct them, or take the method exponential, or truncated with bounds.",
+                               f"{coder.where}: weighting.calibrate")
         before = state
     return steps
 
@@ -218,7 +223,7 @@ class Weights:
         return self.ledger
 
 
-def weigh(responses: Responses) -> Weights:
+def weigh(responses: Responses, where: str = "study") -> Weights:
     """Final weights of the sample: non-response, post-strata, raking, calibration, trimming, as the study declares.
 
     A *weight* says how many of the population a respondent stands for, and nothing else: weights of customer classes or
@@ -231,7 +236,7 @@ def weigh(responses: Responses) -> Weights:
     NotEstimable
         When the steps cannot be met together.
     """
-    coder, base = Coder(responses, "study"), responses.design.weights
+    coder, base = Coder(responses, where), responses.design.weights
     steps = _adjustment(coder, np.zeros(len(base), dtype=np.int64))
     pattern = steps.cell[steps.group]
     stages = [("base", base), *((step.name, base * adjusted[pattern]) for step, adjusted in steps._sample)]

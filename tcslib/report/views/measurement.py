@@ -109,7 +109,7 @@ def loadings(context: Context, fit: PlsFit) -> View:
         axes.set_yticks([*where, *heads.values()], [*table["item"], *context.labels(heads)])
         for label in axes.get_yticklabels()[len(where):]:
             label.set(fontweight="bold", color=INK2)
-        axes.set_xlim(np.floor(10 * min(table["low"].min(), 0.6)) / 10, 1.02)
+        axes.set_xlim(np.floor(10 * np.nanmin([table["low"].min(), table["estimate"].min(), 0.6])) / 10, 1.02)
 
     counts = {"weak": words.number(len(weak), 0), "items": words.number(len(table), 0),
               "limit": words.number(LOADING_LEAST, 3), "names": words.listed(weak["item"].tolist())}

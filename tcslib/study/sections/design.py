@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from tcslib.study.sections.base import Section
 from tcslib.study.values import Columns, Name
 
-_RANGE = re.compile(r"(.*?)([0-9]+)-\1([0-9]+)\Z")
+_RANGE = re.compile(r"(.*?)([0-9]{1,9})-\1([0-9]{1,9})\Z")
+_MOST = 10_000          # columns of replicate weights
 
 
 class StageParams(Section):
@@ -97,6 +98,12 @@ class ReplicateParams(Section):
         """Refuse columns without the method that reads them, and the reverse."""
         if (self.method == "given") != bool(self.columns):
             raise ValueError("`method: given` and `columns` go together. State both, or neither.")
+        for name in self.columns:
+            if (found := _RANGE.match(name)) and not 0 <= int(found[3]) - int(found[2]) < _MOST:
+                raise ValueError(f'columns: "{name}" runs backwards, or names more than {_MOST:,} columns. Write the '
+                                 "first and the last, such as rw1-rw80.")
+        if twice := [name for name in dict.fromkeys(self.given) if self.given.count(name) > 1]:
+            raise ValueError(f'columns: "{twice[0]}" is named more than once. Keep one.')
         if self.columns and len(self.given) < 2:
             raise ValueError("at least two replicate weights are expected. Name all their columns.")
         return self

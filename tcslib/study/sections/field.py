@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from tcslib.study.sections.base import Section
 from tcslib.study.values import Columns, Name, Share, Words
 
 Count = Annotated[int, Field(ge=0)]
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
 class OutcomeParams(Section):
@@ -80,6 +82,8 @@ class FieldParams(Section):
             raise ValueError("frame needs non-respondents: outcome.column, contacts or drawn. Add one or drop it.")
         if self.outcome.e is not None and not given:
             raise ValueError("outcome.e belongs to outcomes, and none are stated. Add them or drop it.")
+        if _DAY.match(self.start) and _DAY.match(self.end) and self.end < self.start:
+            raise ValueError(f"end {self.end} lies before start {self.start}. Correct one.")
         return self
 
     @property

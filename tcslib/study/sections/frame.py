@@ -113,7 +113,7 @@ class DrawParams(StratumDraw):
 
     strata: str = Field("", description="column of the strata")
     seed: int = Field(20260930, ge=0)
-    reserve: float = Field(0.0, ge=0, description="replacements, as a share of the sample of each stratum")
+    reserve: float = Field(0.0, ge=0, le=10, description="replacements, as a share of the sample of each stratum")
     require: dict[str, OneOrMore] = Field({}, description="who is drawn from: a column and the values that stay")
     by_stratum: dict[str, StratumDraw] = Field({}, description="what differs in a stratum")
 
@@ -157,6 +157,11 @@ def frame_faults(frame: FrameParams | None, draw: DrawParams | None, start: str)
             out.append((f"{at}.n", "stands beside a first stage with its own n. Keep one."))
         if at != "draw" and set(by_name(part.n)) - {""}:
             out.append((f"{at}.n", "is one stratum's: a single number is expected."))
+        for key, stage in ((at, part), *((f"{at}.stages.{k}", s) for k, s in enumerate(part.stages, 1))):
+            method = stage.method or (draw.method if at != "draw" and not part.stages else None) or "simple"
+            if stage.size_measure and not method.startswith("pps") and not (stage is draw and draw.by_stratum):
+                out.append((f"{key}.size_measure", f"is of no effect under {method}. Say method: pps_systematic or "
+                                                   "pps_sampford, or drop it."))
         for number, stage in enumerate(part.stages, 1):
             if number > 1 and set(by_name(stage.n)) != {""}:
                 out.append((f"{at}.stages.{number}.n", "one whole number is expected: how many from each unit."))
