@@ -4,10 +4,10 @@ The waves are strata, or share strata and units, of one stacked design. A replic
 wave then replays its own weighting on the units it has in the draw. A difference formed between the waves' statistics
 in the same replicate therefore knows of panel members and of stores that were visited twice.
 
-Under finite population corrections one draw for all would overstate what waves share: means of n and n' units, m of them
-in both, have the covariance (m / (n n') - 1 / N) S S' r (Tam 1984, American Statistician 38:288-289), which is nothing
-where two near-censuses miss other units. Each wave then draws halves of its own units, by keys that correlate as
-this asks for.
+Under finite population corrections one draw for all would overstate what waves share: means of n and n' units, m of
+them in both, have the covariance (m / (n n') - 1 / N) S S' r (Tam 1984, American Statistician 38:288-289), which is
+nothing where two near-censuses miss other units. Each wave then draws halves of its own units, by keys that correlate
+as this asks for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-
 from scipy import special
 
 from tcslib.errors import InputRefused
@@ -70,7 +69,7 @@ class Linked(Replicates):
 
 def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int = 2000, seed: int = 20260930, *,
          method: Method = "bootstrap", memory_mb: int = 500, workers: int = 1, where: str = "study") -> list[Linked]:
-    """Replicates for each wave from one draw over the union of the waves' units: Rao–Wu's, or halves of each wave's own.
+    """Replicates for each wave from one draw over the union of the waves' units.
 
     Parameters
     ----------
@@ -81,8 +80,9 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
         same ones in every wave. *respondents*: so are people of one id. Without a statement, *none* where no id and no
         unit comes again.
     method
-        *preston* corrects each wave for its own population, at the first stage, where all waves count theirs; *positive* keeps every weight above
-        zero; whatever else a wave's own standard errors rest on, changes rest on the bootstrap.
+        *preston* draws halves of each wave's units and corrects each for its own population, at the first stage, where
+        all waves count theirs; *positive* keeps every weight above zero; whatever else a wave's own standard errors
+        rest on, changes rest on the bootstrap.
     count, seed, memory_mb, workers
         As for ``replicate``.
 
@@ -119,8 +119,8 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
         loads = _loads(union, [r.design for r in own], places)
         mixes = [loads[union.unit_stratum[at], number] for number, at in enumerate(places)]
     kind: Kind = "positive" if method == "positive" else "rao_wu" if mixes[0] is None else "preston"
-    return [Linked(r.design, r.steps, kind, count, seed, memory_mb, workers, union=union, at=at, overlap=overlap, mix=mix)
-            for r, at, mix in zip(own, places, mixes, strict=True)]
+    return [Linked(r.design, r.steps, kind, count, seed, memory_mb, workers, union=union, at=at, overlap=overlap,
+                   mix=mix) for r, at, mix in zip(own, places, mixes, strict=True)]
 
 
 def _loads(union: Design, designs: Sequence[Design], places: Sequence[np.ndarray]) -> np.ndarray:

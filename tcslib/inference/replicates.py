@@ -123,7 +123,9 @@ class Replicates:
         count = finite.sum(axis=0)
         about = estimate if self.kind == "given" and self.design.given and self.design.given.about == "estimate" else (
             np.where(finite, draws, 0).sum(axis=0) / np.maximum(count, 1))
-        apart = np.where(finite & (not self.complete), draws - about, 0.0)
+        apart = np.where(finite, draws - about, 0.0)
+        # what rounding alone sets apart is no error: of a census everybody answered there is none
+        apart = np.where(np.abs(apart) <= 1e-12 * (1 + np.abs(about)), 0.0, apart)
         if self.scales is not None:
             each = np.sqrt(self.scales).reshape(-1, *[1] * (draws.ndim - 1))
             return np.where(count == len(draws), apart * each, np.nan)

@@ -118,7 +118,8 @@ def reach(x: Any, low: Any, high: Any) -> list[np.ndarray]:
 def intervals(axes: Any, frame: pd.DataFrame, y: Any, color: str = ACCENT) -> None:
     """Estimates as dots with capped 95% intervals, one per row, at heights ``y``."""
     x, low, high = (frame[name].to_numpy(float) for name in ("estimate", "low", "high"))
-    axes.errorbar(x, y, xerr=reach(x, low, high), fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8, zorder=2)
+    axes.errorbar(x, y, xerr=reach(x, low, high), fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8,
+                  zorder=2)
     sns.scatterplot(x=x, y=y, ax=axes, color=color, marker="o", s=49, zorder=3, legend=False, edgecolor="white",
                     linewidth=0.6)
     axes.set(xlabel="", ylabel="")

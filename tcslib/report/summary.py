@@ -30,6 +30,7 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     """
     context = _told(context, results["design"])
     words, index, field = context.words, results["index"], context.study.params.fieldwork
+    counted = context.census and "frame" in results["design"]
     actions = results.get("priorities", [])
     target = context.label(index["construct"])
     headline, since = _change(context, results)
@@ -37,12 +38,12 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "headline": headline or words("summary.headline", target=target, score=words.number(index["score"], 1),
                                       lead=_lead(context, actions, results)),
-        "score": words.number(index["score"], 1), "ci_name": words("summary.complete") if context.complete else context.ci(),
+        "score": words.number(index["score"], 1),
+        "ci_name": words("summary.complete") if context.complete else context.ci(),
         "interval": "" if context.complete else words.interval(index["low"], index["high"], 1),
         "seen": since or _next_change(context, index),
-        "counts": words("summary.counts_census" if context.census and "frame" in results["design"]
-                        else "summary.counts", n=words.number(index["n"], 0), n_eff=words.number(index["n_eff"], 0),
-                        **_asked(context, results["design"])),
+        "counts": words("summary.counts_census" if counted else "summary.counts", n=words.number(index["n"], 0),
+                        n_eff=words.number(index["n_eff"], 0), **_asked(context, results["design"])),
         "field": words("summary.field", dates=words.dates(field.start, field.end)) if field.start and field.end else "",
         "strip": strip(context, results), "also": _also(context, results),
         "actions_head": words("summary.room_head" if _pathless(context, results) else
@@ -245,7 +246,8 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
     else:
         came = words("summary.response_plain", n=n)
     if context.census:
-        drawn_how = words("summary.census" if "frame" in design else "summary.census_uncounted", **_asked(context, design))
+        counted = "summary.census" if "frame" in design else "summary.census_uncounted"
+        drawn_how = words(counted, **_asked(context, design))
     elif p.sample in {"quota", "opt_in"}:
         drawn_how = words(f"summary.model_based.{p.sample}")
     elif p.design.strata or p.design.clusters:

@@ -78,7 +78,8 @@ class Words:
 
     def interval(self, low: float, high: float, decimals: int = 1, signed: bool = False) -> str:
         """``71.0 to 74.0``, or what stands for it, see ``no_interval``."""
-        return self.no_interval(low, high) or self("format.interval", low=self.number(low, decimals, signed), high=self.number(high, decimals, signed))
+        return self.no_interval(low, high) or self("format.interval", low=self.number(low, decimals, signed),
+                                                   high=self.number(high, decimals, signed))
 
     def share_interval(self, low: float, high: float) -> str:
         """The same of two shares."""

@@ -56,7 +56,7 @@ def _correction(context: Context, design: Design) -> str:
 
 
 def _lonely(context: Context, design: Design) -> str:
-    """Strata that hold a single sampling unit, and what the study lets be done with them; empty where there are none."""
+    """Strata that hold a single sampling unit, and what the study lets be done with them."""
     words, names = context.words, design.lonely()
     rule = context.study.params.design.lonely
     if not names or rule == "refuse":
@@ -64,15 +64,11 @@ def _lonely(context: Context, design: Design) -> str:
     said = words.listed(_strata(context, names))
     if rule == "certainty":
         return words("cleaning.lonely_certainty", names=said)
-    merged = pd.DataFrame({"own": design.unit_names[0], "joined": design.collapsed().strata[_first(design)]})
+    # collapsing keeps the order of the units
+    merged = pd.DataFrame({"own": design.unit_names[0], "joined": design.collapsed().unit_names[0]})
     groups = [list(dict.fromkeys(part["own"])) for _, part in merged.groupby("joined", sort=True)]
     joined = [words("settings.joined").join(_strata(context, group)) for group in groups if len(group) > 1]
     return words("cleaning.lonely_collapse", names=said, joined=words.series(joined))
-
-
-def _first(design: Design) -> np.ndarray:
-    """(units,) a row of each sampling unit."""
-    return np.unique(design.unit, return_index=True)[1]
 
 
 def _strata(context: Context, names: Any) -> list[str]:
@@ -82,8 +78,8 @@ def _strata(context: Context, names: Any) -> list[str]:
 def design_numbers(context: Context, answers: Responses) -> dict[str, Any]:
     """The design for ``results.json``; ``frame`` and ``heard`` where the units on the frame are counted."""
     design, lonely = answers.design, answers.design.lonely()
-    numbers = {"rows": len(answers), "units": design.units, "strata": design.strata_count, "df": design.df,
-               "sample": design.sample}
+    numbers: dict[str, Any] = {"rows": len(answers), "units": design.units, "strata": design.strata_count,
+                               "df": design.df, "sample": design.sample}
     if design.fpc is not None:
         numbers |= {"frame": design.frame_units, "heard": int(design.heard.sum())}
     if lonely:

@@ -38,8 +38,8 @@ def reliability(context: Context, measures: Measurement) -> View:
     htmt = marked([words.number(v, 2) for v in table["htmt"]], table["htmt_high"] > HTMT_MOST)
     columns = [context.constructs(table["construct"]), *context.columns(table, "count", "items"),
                *context.columns(table, "coef", "alpha"), context.interval_column(table, of="alpha"),
-               *context.columns(table, "coef", *["rho_a"] * bool(table["rho_a"].notna().any()), "rho_c", "ave"),
-               Column(words("head.htmt_most"), htmt),
+               *(context.columns(table, "coef", "rho_a") if table["rho_a"].notna().any() else []),
+               *context.columns(table, "coef", "rho_c", "ave"), Column(words("head.htmt_most"), htmt),
                context.column("htmt_with", context.labels(table["htmt_with"])),
                context.interval_column(table, of="htmt")]
     weak = table.loc[table["alpha"] < ALPHA_LEAST, "construct"]

@@ -29,7 +29,6 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
                *context.columns(table, "score", smallest="low", largest="high"),
                *context.columns(table, "coef", "deff"), *context.columns(table, "count", "n_eff"),
                *context.columns(table, "share", "changed")]
-    design = answers.design
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
               "design": drawn(context, answers)}
     numbers = {"n_eff": n_eff, "design": design_numbers(context, answers),
