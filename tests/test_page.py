@@ -550,7 +550,7 @@ SPARE: set[str] = set()          # written, not asked for
 CALLED = {"context.column": ["head.{}"], "self.column": ["head.{}"],
           "context.figure": ["figure.{}.title", "figure.{}.sub", "figure.{}.alt"],
           "context.table": ["table.{}.title", "table.{}.sub"]}
-MANNERS = ("census.", "complete.")
+MANNERS = ("census.", "complete.", "equal.")
 OPEN = {"class.{}", "kind.{}", "rule.{}", "mask.{}", "table.{}.title", "figure.{}.title", "figure.{}.sub",
         "figure.{}.alt"}
 

@@ -30,11 +30,13 @@ class Context:
 
     study: Study
     complete: bool = False          # a census, and everybody answered: nothing has an interval
+    equal: bool = False             # questions weigh the same by definition
 
     @cached_property
     def words(self) -> Words:
         """Phrases and number formats."""
-        return Words(self.study.params.language, ["complete"] * self.complete + ["census"] * self.census)
+        manners = {"complete": self.complete, "census": self.census, "equal": self.equal}
+        return Words(self.study.params.language, [name for name, so in manners.items() if so])
 
     @property
     def census(self) -> bool:
@@ -42,8 +44,9 @@ class Context:
         return self.study.params.sample == "census"
 
     def seen(self, *found: Inference) -> Context:
-        """The context in which these figures are told: otherwise where everybody was asked and has answered."""
-        return replace(self, complete=self.census and all(each.replicates.complete for each in found))
+        """The context in which these figures are told: whether everybody has answered, and what weighs them."""
+        return replace(self, complete=self.census and all(each.replicates.complete for each in found),
+                       equal=self.study.params.pls.outer == "equal")
 
     @property
     def min_cell(self) -> int:

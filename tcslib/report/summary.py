@@ -246,8 +246,8 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
     else:
         came = words("summary.response_plain", n=n)
     if context.census:
-        counted = "summary.census" if "frame" in design else "summary.census_uncounted"
-        drawn_how = words(counted, **_asked(context, design))
+        drawn_how = words("summary.census" if "frame" in design else "summary.census_uncounted",
+                          **_asked(context, design))
     elif p.sample in {"quota", "opt_in"}:
         drawn_how = words(f"summary.model_based.{p.sample}")
     elif p.design.strata or p.design.clusters:

@@ -36,8 +36,8 @@ def phrases(language: str) -> Mapping[str, str]:
 class Words:
     """Phrases and number formats of one language.
 
-    ``manners`` name sections of the phrases that say some of them otherwise, first come first: *census*, *complete*
-    (a census everybody answered).
+    ``manners`` name sections of the phrases that say some of them otherwise, first come first: *complete*
+    (a census everybody answered), *census*, *equal* (outer weights).
     """
 
     def __init__(self, language: str, manners: Sequence[str] = ()) -> None:
@@ -91,7 +91,7 @@ class Words:
             return DASH
         if high - low > 1e-9 * max(1.0, abs(low)):
             return ""
-        return self("format.exact") if self.manners else DASH
+        return self("format.exact") if "census" in self.manners else DASH
 
     def listed(self, names: list[str]) -> str:
         """``a, b and c``."""

@@ -105,18 +105,17 @@ def loadings(context: Context, fit: PlsFit) -> View:
         axes.set_xlim(np.floor(10 * min(table["low"].min(), 0.6)) / 10, 1.02)
 
     counts = {"weak": words.number(len(weak), 0), "items": words.number(len(table), 0),
-              "limit": words.number(LOADING_LEAST, 3), "names": words.listed(weak["item"].tolist())}
+              "limit": words.number(LOADING_LEAST, 3),
+              "names": words.listed(weak["item"].tolist()) or words("settings.none")}
     title = words(f"figure.loadings.{'title' if len(weak) else 'title_all'}", **counts)
     settings = context.settings(fit.inference, context.estimation(fit))
     figure = context.figure("loadings", table, paint, 40 + 17 * (len(table) + len(heads)), settings, counts, title)
     both = table.assign(weight=weights["estimate"], weight_low=weights["low"], weight_high=weights["high"])
     columns = [context.column("item", table["item"]), context.constructs(table["construct"]),
                *context.columns(table, "coef", loading="estimate"), context.interval_column(table)]
-    equal = fit.settings.outer == "equal"          # nothing is estimated of weights
-    if not equal:
+    if not context.equal:          # else nothing is estimated of weights
         columns += [*context.columns(weights, "coef", outer_weight="estimate"), context.interval_column(weights)]
-    folded = context.table("loadings", both, columns, settings, folded=True, title=words(
-        "table.loadings.title_equal" if equal else "table.loadings.title"))
+    folded = context.table("loadings", both, columns, settings, folded=True)
     loose = [words("measurement.loose", names=counts["names"], limit=counts["limit"])] if len(weak) else []
     return View([figure, folded], {"warnings": loose})
 

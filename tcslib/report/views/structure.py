@@ -138,7 +138,7 @@ def index_score(context: Context, index: Index) -> View:
     sum_text = " + ".join(f"{s:.4f} × {v:.2f}" for s, v in zip(parts["share"], parts["score"], strict=True))
     blanks = {"target": context.label(target), "sum": sum_text, **said}
     said_as = words("structure.index_equal" if equally(index.fit) else "structure.index", **blanks)
-    settings = words("settings.formula_equal" if equally(index.fit) else "settings.formula", **blanks)
+    settings = words("settings.formula", **blanks)
     return View([Finding(said_as), context.table("formula", parts, columns, settings, blanks)], {"index": numbers})
 
 
