@@ -485,6 +485,6 @@ def test_a_file_with_its_non_respondents_end_to_end(make_study: MakeStudy) -> No
     # e = 82 / 85 of the five unknown: 55 / (82 + 4.8235)
     assert results["response"]["rr3"] == pytest.approx(55 / (82 + 5 * 82 / 85)) and results["quota"][0]["planned"] == 40
     assert results["early_late"]["groups"][0]["n"] >= 20 and 0 < results["frame_check"]["r_indicator"] < 1
-    for heading in ("从样本到问卷", "被抽中者的接触结果", "现场执行进度", "较早与较晚的应答者", "被抽中者与应答者"):
+    for heading in ("从样本到问卷", "各个案的接触结果", "现场执行进度", "较早与较晚的应答者", "调查对象与应答者"):
         assert heading in page
     assert f"RR3，e={82 / 85:.2f}" in page

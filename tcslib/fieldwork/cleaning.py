@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -241,7 +241,9 @@ def _responses(work: Work, items: list[str], flags: pd.DataFrame) -> Responses:
         work.kinds = work.kinds.reindex(work.frame.index, fill_value="not_asked")
         flags = flags.reindex(work.frame.index, fill_value=False)
     design = design_of(work)
-    domain = _domain(work, design.weights) & (np.arange(len(design.ids)) < came)
+    silent = np.arange(len(design.ids)) >= came
+    design = replace(design, silent=silent) if silent.any() else design
+    domain = _domain(work, design.weights) & ~silent
     verbatims = {name: _masked(work, name).to_numpy() for name in params.report.verbatims}
     ledger = pd.DataFrame(work.ledger, columns=["rule", "detail", "rows", "cells", "left"])
     by_id = [part.set_axis(design.ids, axis=0) for part in

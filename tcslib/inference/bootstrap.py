@@ -32,6 +32,27 @@ def resample(design: Design, draws: np.ndarray, seed: int, chunk: int) -> np.nda
     return factors
 
 
+def halves(stratum: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """(CHUNK, units) True for half of each stratum's units, rounded down: those with the smallest keys (0 to 1)."""
+    sizes = np.bincount(stratum)
+    order = np.argsort(stratum + keys, axis=1)
+    rank = np.empty_like(order)
+    # sorted by stratum first, so the places of a stratum's units in the order are its own
+    np.put_along_axis(rank, order, np.broadcast_to(np.arange(len(stratum)), order.shape), axis=1)
+    return rank - (np.cumsum(sizes) - sizes)[stratum] < (sizes // 2)[stratum]
+
+
+def halved(stratum: np.ndarray, open_share: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """(CHUNK, units) factors of Preston's first stage (2009, eq. 2.2), the halves told by keys; a single unit stays.
+
+    ``open_share`` (units,) is 1 - n / N of the unit's stratum.
+    """
+    many = np.bincount(stratum)[stratum]
+    taken = np.maximum(many // 2, 1)
+    scale = np.where(many == 1, 0.0, np.sqrt(taken * open_share / np.maximum(many - taken, 1)))
+    return 1 + scale * (many / taken * halves(stratum, keys) - 1)
+
+
 def preston(stages: Sequence[Level], seed: int, chunk: int) -> np.ndarray:
     """(CHUNK, units of the last level) factors of the rescaled bootstrap for several stages without replacement.
 
@@ -42,17 +63,10 @@ def preston(stages: Sequence[Level], seed: int, chunk: int) -> np.ndarray:
     factors = np.ones((CHUNK, 1))
     carry, earlier = np.ones((CHUNK, 1)), np.ones(1)
     for level in stages:
-        sizes, parent = level.drawn, level.parent[level.stratum]
-        half, many = sizes // 2, sizes[level.stratum]
-        order = np.argsort(level.stratum + rng.random((CHUNK, len(many))), axis=1)
-        first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        rank = np.empty_like(order)
-        # units are sorted by stratum, so the places of a stratum's units in the order are its own
-        np.put_along_axis(rank, order, np.broadcast_to(np.arange(len(many)), order.shape), axis=1)
-        rank -= first[level.stratum]
-        taken = half[level.stratum]
+        many, parent = level.drawn[level.stratum], level.parent[level.stratum]
+        taken = many // 2
         alone = many == 1          # a single unit stays what it is
-        drawn = np.where(alone, 1.0, rank < taken)
+        drawn = np.where(alone, 1.0, halves(level.stratum, rng.random((CHUNK, len(many)))))
         share = np.where(alone, 1.0, many / np.maximum(taken, 1))
         scale = np.where(alone, 0.0, np.sqrt(taken * earlier[parent] * (1 - level.fraction[level.stratum])
                                              / np.maximum(many - taken, 1)))

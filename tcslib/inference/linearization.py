@@ -52,7 +52,7 @@ def _variance(ordered: np.ndarray, design: Design) -> np.ndarray:
     total, share = np.zeros((ordered.shape[1], ordered.shape[1])), np.ones(1)
     with one_thread():
         for number, level in enumerate(levels(design), 1):
-            fraction, before = level.drawn / level.frame, share[level.parent]
+            fraction, before = level.fraction, share[level.parent]
             sums = _sums(ordered, level.unit[design.order], len(level.stratum))
             means = _sums(sums, level.stratum, len(level.drawn)) / level.drawn[:, None]
             lonely = (level.drawn == 1) & (fraction < 1) & (before > 0)

@@ -3,6 +3,11 @@
 The waves are strata, or share strata and units, of one stacked design. A replicate draws from that design once; every
 wave then replays its own weighting on the units it has in the draw. A difference formed between the waves' statistics
 in the same replicate therefore knows of panel members and of stores that were visited twice.
+
+Under finite population corrections one draw for all would overstate what waves share: means of n and n' units, m of
+them in both, have the covariance (m / (n n') - 1 / N) S S' r (Tam 1984, American Statistician 38:288-289), which is
+nothing where two near-censuses miss other units. Each wave then draws halves of its own units, by keys that correlate
+as this asks for.
 """
 
 from __future__ import annotations
@@ -13,9 +18,10 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
+from scipy import special
 
 from tcslib.errors import InputRefused
-from tcslib.inference.bootstrap import SHRINK, resample
+from tcslib.inference.bootstrap import CHUNK, SHRINK, halved, resample
 from tcslib.inference.replicates import Kind, Method, Replicates, replicate
 from tcslib.survey.design import Design
 from tcslib.survey.responses import Responses
@@ -36,8 +42,8 @@ class Linked(Replicates):
         (units,) where each unit of this wave stands among the units of the union.
     overlap
         What the waves share, as it was stated.
-    corrected
-        Whether deviations are brought down by the wave's finite population corrections (Rao & Wu 1988, eq. 2.4).
+    mix
+        (units, waves) what each unit's key is mixed of, where waves carry finite population corrections, else None.
     waves
         How many were drawn together.
     """
@@ -45,7 +51,7 @@ class Linked(Replicates):
     union: Design = field(kw_only=True)
     at: np.ndarray = field(kw_only=True)
     overlap: Overlap = field(kw_only=True)
-    corrected: bool = field(kw_only=True)
+    mix: np.ndarray | None = field(kw_only=True)
     waves: int = field(kw_only=True)
 
     @property
@@ -53,17 +59,25 @@ class Linked(Replicates):
         """A wave's part of it."""
         return super().kept_mb / self.waves
 
+    @property
+    def corrected(self) -> bool:
+        """Whether deviations carry the wave's finite population corrections."""
+        return self.mix is not None
+
     def unit_factors(self, chunk: int) -> np.ndarray:
         """(CHUNK, units) factors of this wave's units in one chunk of the common draw."""
+        if self.mix is not None:
+            rng = np.random.default_rng([self.seed, chunk])
+            normal = rng.standard_normal((CHUNK, self.mix.shape[1], self.union.units))[:, :, self.at]
+            return halved(self.union.unit_stratum[self.at], self.design.open_share[self.design.unit_stratum],
+                          special.ndtr(np.einsum("bwu,uw->bu", normal, self.mix)))
         apart = resample(self.union, np.bincount(self.union.unit_stratum) - 1, self.seed, chunk)[:, self.at] - 1
-        if self.corrected:
-            apart *= np.sqrt(self.design.open_share)[self.design.unit_stratum]
         return 1 + (apart / SHRINK if self.kind == "positive" else apart)
 
 
 def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int = 2000, seed: int = 20260930, *,
          method: Method = "bootstrap", memory_mb: int = 500, workers: int = 1, where: str = "study") -> list[Linked]:
-    """Replicates for each wave from one Rao–Wu draw over the union of the waves' units.
+    """Replicates for each wave from one draw over the union of the waves' units.
 
     Parameters
     ----------
@@ -74,8 +88,9 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
         same ones in every wave. *respondents*: so are people of one id. Without a statement, *none* where no id and no
         unit comes again.
     method
-        *preston* corrects each wave for its own population, at the first stage; *positive* keeps every weight above
-        zero; whatever else a wave's own standard errors rest on, changes rest on the bootstrap.
+        *preston* draws halves of each wave's units and corrects each for its own population, at the first stage, where
+        all waves count theirs; *positive* keeps every weight above zero; whatever else a wave's own standard errors
+        rest on, changes rest on the bootstrap.
     count, seed, memory_mb, workers
         As for ``replicate``.
 
@@ -111,10 +126,41 @@ def link(waves: Sequence[Responses], overlap: Overlap | None = None, count: int 
     if any(w.design.lonely_psu == "collapse" for w in waves):
         union = union.collapsed()
     cuts = np.cumsum([len(label) for label in labels])[:-1]
-    kind: Kind = "positive" if method == "positive" else "rao_wu"
+    places = np.split(union.unit, cuts)
+    mixes: Sequence[np.ndarray | None] = [None] * len(own)
+    if method == "preston" and all(r.design.fpc is not None for r in own):
+        loads = _loads(union, [r.design for r in own], places)
+        mixes = [loads[union.unit_stratum[at], number] for number, at in enumerate(places)]
+    kind: Kind = "positive" if method == "positive" else "rao_wu" if mixes[0] is None else "preston"
     return [Linked(r.design, r.steps, kind, count, seed, memory_mb, workers, union=union, at=at, overlap=overlap,
-                   corrected=method == "preston" and r.design.fpc is not None, waves=len(waves))
-            for r, at in zip(own, np.split(union.unit, cuts), strict=True)]
+                   mix=mix, waves=len(waves)) for r, at, mix in zip(own, places, mixes, strict=True)]
+
+
+def _loads(union: Design, designs: Sequence[Design], places: Sequence[np.ndarray]) -> np.ndarray:
+    """(strata, waves, waves) lower triangles whose rows mix independent normals into keys.
+
+    Halves told by keys that correlate at sin(π r / 2) correlate at r (the orthant probability of the binormal); r is
+    what Tam's covariance asks for, over the root of both waves' 1 - n / N. Where no triple of waves can have it, it is
+    shrunk towards 0.
+    """
+    strata, waves = union.strata_count, len(designs)
+    there = np.zeros((waves, union.units), dtype=bool)
+    frame = np.zeros(strata)
+    for number, (design, at) in enumerate(zip(designs, places, strict=True)):
+        there[number, at[design.answered]] = True
+        each = (design.on_frame / np.bincount(design.unit_stratum))[design.unit_stratum]
+        frame = np.maximum(frame, np.bincount(union.unit_stratum[at], each, strata))
+    both = np.array([[np.bincount(union.unit_stratum[a & b], minlength=strata) for b in there] for a in there], float)
+    n = np.einsum("wwh->wh", both)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        opened = np.sqrt(np.maximum(0.0, 1 - n / frame))
+        r = (1 - n[:, None] * n / (frame * both)) / (opened[:, None] * opened)
+    r = np.where(np.isfinite(r), r, 0.0).clip(-1, 1)          # nothing in common, or nothing that can be missed
+    keys = np.moveaxis(np.sin(np.pi / 2 * r), 2, 0)
+    keys[:, np.arange(waves), np.arange(waves)] = 1.0
+    lift = np.maximum(0.0, -np.linalg.eigvalsh(keys)[:, :1, None]) + 1e-9
+    out: np.ndarray = np.linalg.cholesky((keys + lift * np.eye(waves)) / (1 + lift))
+    return out
 
 
 def _first_stratum(strata: list[np.ndarray], labels: list[np.ndarray]) -> list[np.ndarray]:

@@ -88,6 +88,15 @@ class Replicates:
         return self.design.df if self.design.given is None or self.kind != "given" else self.design.given.df
 
     @cached_property
+    def complete(self) -> bool:
+        """Whether every unit of the frame answered and the replicates know it: no standard error is above 0.
+
+        Tables and ``results.json`` then hold se 0 and low = high = the estimate; the page names no interval.
+        """
+        corrected = self.kind in ("preston", "jackknife") and self.design.fpc is not None
+        return corrected and all((level.fraction >= 1).all() for level in levels(self.design))
+
+    @cached_property
     def scales(self) -> np.ndarray | None:
         """(B,) multipliers of the squared deviations; None for the bootstraps, whose deviations all count alike."""
         if self.kind == "jackknife":
@@ -138,6 +147,8 @@ class Replicates:
         about = estimate if self.kind == "given" and self.design.given and self.design.given.about == "estimate" else (
             np.where(finite, draws, 0).sum(axis=0) / np.maximum(count, 1))
         apart = np.where(finite, draws - about, 0.0)
+        # what rounding alone sets apart is no error: of a census everybody answered there is none
+        apart = np.where(np.abs(apart) <= 1e-12 * (1 + np.abs(about)), 0.0, apart)
         if self.scales is not None:
             each = np.sqrt(self.scales).reshape(-1, *[1] * (draws.ndim - 1))
             return np.where(count == len(draws), apart * each, np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from tcslib.inference.infer import Inference
 from tcslib.inference.replicates import DRAWN
 from tcslib.report.records import Column, Figure, Table
-from tcslib.report.wording import Words
+from tcslib.report.wording import DASH, Words
 from tcslib.structure.fit import PlsFit
 from tcslib.study.load import Study
 
@@ -29,11 +29,24 @@ class Context:
     """A study seen through its language."""
 
     study: Study
+    complete: bool = False          # a census, and everybody answered: nothing has an interval
+    equal: bool = False             # questions weigh the same by definition
 
     @cached_property
     def words(self) -> Words:
         """Phrases and number formats."""
-        return Words(self.study.params.language)
+        manners = {"complete": self.complete, "census": self.census, "equal": self.equal}
+        return Words(self.study.params.language, [name for name, so in manners.items() if so])
+
+    @property
+    def census(self) -> bool:
+        """Whether everybody was asked."""
+        return self.study.params.sample == "census"
+
+    def seen(self, *found: Inference) -> Context:
+        """The context in which these figures are told: whether everybody has answered, and what weighs them."""
+        return replace(self, complete=self.census and all(each.replicates.complete for each in found),
+                       equal=self.study.params.pls.outer == "equal")
 
     @property
     def min_cell(self) -> int:
@@ -131,6 +144,10 @@ class Context:
               blanks: Mapping[str, str] | None = None, title: str = "", folded: bool = False) -> Table:
         """A table whose title and sub-line are the phrases ``table.<name>.title`` and ``.sub``."""
         blanks = blanks or {}
+        if self.census:          # columns that hold nothing but the lack of an error
+            exact, no = self.words("format.exact"), {self.words("format.exact"), DASH, self.words("format.hidden")}
+            none = {self.words(f"head.{name}") for name in ("se", "se_fixed", "detectable")} if self.complete else set()
+            columns = [c for c in columns if c.head not in none and not (exact in c.cells and no.issuperset(c.cells))]
         return Table(name, title or self.words(f"table.{name}.title", **blanks),
                      self.words(f"table.{name}.sub", **blanks), columns, settings, folded, data)
 
@@ -154,6 +171,8 @@ class Context:
             out.append(self.words(f"settings.interval.{rule}", kind=self.words(
                 f"settings.kind.{found.replicates.kind}"), count=self.words.number(found.replicates.count, 0),
                 seed=found.replicates.seed, df=found.df))
+            if self.census and not self.complete and not found.replicates.design.open_share.all():
+                out.append(self.words("settings.exact"))
         return self.words.clauses(out)
 
     def estimation(self, fit: PlsFit) -> str:

@@ -108,11 +108,18 @@ def name_y(axes: Any, text: str, language: str) -> None:
     axes.set_ylabel("" if language == "zh" else text)
 
 
+def reach(x: Any, low: Any, high: Any) -> list[np.ndarray]:
+    """How far intervals reach to either side; missing, so that no caps are drawn, where they have no width."""
+    x, low, high = (np.atleast_1d(np.asarray(v, dtype=float)) for v in (x, low, high))
+    none = high - low <= 1e-9 * np.maximum(1, np.abs(low))
+    return [np.where(none, np.nan, side.clip(min=0)) for side in (x - low, high - x)]
+
+
 def intervals(axes: Any, frame: pd.DataFrame, y: Any, color: str = ACCENT) -> None:
     """Estimates as dots with capped 95% intervals, one per row, at heights ``y``."""
     x, low, high = (frame[name].to_numpy(float) for name in ("estimate", "low", "high"))
-    reach = [(x - low).clip(min=0), (high - x).clip(min=0)]
-    axes.errorbar(x, y, xerr=reach, fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8, zorder=2)
+    axes.errorbar(x, y, xerr=reach(x, low, high), fmt="none", ecolor=color, elinewidth=1.8, capsize=4, capthick=1.8,
+                  zorder=2)
     sns.scatterplot(x=x, y=y, ax=axes, color=color, marker="o", s=49, zorder=3, legend=False, edgecolor="white",
                     linewidth=0.6)
     axes.set(xlabel="", ylabel="")

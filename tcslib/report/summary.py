@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -27,7 +28,9 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     results
         The merged numbers of all stages, as in ``results.json``.
     """
+    context = _told(context, results["design"])
     words, index, field = context.words, results["index"], context.study.params.fieldwork
+    counted = context.census and "frame" in results["design"]
     actions = results.get("priorities", [])
     target = context.label(index["construct"])
     headline, since = _change(context, results)
@@ -35,22 +38,56 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "headline": headline or words("summary.headline", target=target, score=words.number(index["score"], 1),
                                       lead=_lead(context, actions, results)),
-        "score": words.number(index["score"], 1), "ci_name": context.ci(),
-        "interval": words.interval(index["low"], index["high"], 1),
+        "score": words.number(index["score"], 1),
+        "ci_name": words("summary.complete") if context.complete else context.ci(),
+        "interval": "" if context.complete else words.interval(index["low"], index["high"], 1),
         "seen": since or _next_change(context, index),
-        "counts": words("summary.counts", n=words.number(index["n"], 0), n_eff=words.number(index["n_eff"], 0)),
+        "counts": words("summary.counts_census" if counted else "summary.counts", n=words.number(index["n"], 0),
+                        n_eff=words.number(index["n_eff"], 0), **_asked(context, results["design"])),
         "field": words("summary.field", dates=words.dates(field.start, field.end)) if field.start and field.end else "",
         "strip": strip(context, results), "also": _also(context, results),
-        "actions_head": words(f"summary.actions_{min(max(len(actions), 1), FIRST)}"),
+        "actions_head": words("summary.room_head" if _pathless(context, results) else
+                              f"summary.actions_{min(max(len(actions), 1), FIRST)}"),
+        "room": _room(context, results) if _pathless(context, results) else [],
         "axis": words("summary.axis", rise=words.number(RISE, 0), top=words.number(top, 1)),
         "actions": [_action(context, a, top) for a in actions], "sure": _sure(context, results)}
 
 
+def _told(context: Context, design: Mapping[str, Any]) -> Context:
+    """The context of a census everybody answered, where standard errors know of it."""
+    known = context.census and context.study.params.replicates.method in ("preston", "jackknife")
+    return replace(context, complete=known and design.get("frame") is not None and design["heard"] == design["frame"])
+
+
+def _asked(context: Context, design: Mapping[str, Any]) -> dict[str, str]:
+    """Of a census: how many were asked, as far as that is counted, answered and kept silent."""
+    asked = design.get("frame") or design["units"]
+    heard = design.get("heard", asked)
+    counts = {"asked": asked, "heard": heard, "silent": asked - heard}
+    return {name: context.words.number(count, 0) for name, count in counts.items()} | {
+        "rate": context.words.share(heard / asked)}
+
+
+def _pathless(context: Context, results: Mapping[str, Any]) -> bool:
+    """Whether no path model was estimated, so that nothing can be said of what to do first."""
+    return context.study.params.pls.outer == "equal" and not results.get("paths")
+
+
+def _room(context: Context, results: Mapping[str, Any]) -> list[str]:
+    """The lowest scores of the constructs that are no outcome: where there is most room, whatever it would bring."""
+    words, ends = context.words, (context.study.model.target, context.study.model.loyalty)
+    rows = sorted((row for row in results["scores"] if row["construct"] not in ends), key=lambda row: row["estimate"])
+    return [words("summary.strip", name=context.label(row["construct"]), value=words.number(row["estimate"], 1),
+                  interval=words.interval(row["low"], row["high"], 1)) for row in rows[:FIRST]]
+
+
 def _change(context: Context, results: Mapping[str, Any]) -> tuple[str, str]:
     """The headline and the line beside the index when there is a wave before; both empty when there is none."""
-    words, index, waves = context.words, results["index"], results["trend"]
+    index, waves = results["index"], results["trend"]
     if len(waves) < 2:
         return "", ""
+    context = replace(context, complete=context.complete and waves[-1]["change_se"] == 0)          # both of the waves
+    words = context.words
     now, previous = waves[-1], words.wave(waves[-2]["wave"])
     kind = verdict(now, bool(now["marks"]))
     interval = words.interval(now["change_low"], now["change_high"], 1, True)
@@ -143,7 +180,7 @@ def mini_interval(value: float, low: float | None, high: float | None, top: floa
 def _whisker(x: Callable[[float], float], low: float | None, high: float | None, y: float, cap: float, color: str,
              width: float) -> str:
     """An interval with its caps, or nothing where there is none."""
-    if low is None or high is None:
+    if low is None or high is None or high - low <= 1e-9:
         return ""
     ends = "".join(f"M{x(v):.1f} {y - cap:g}v{2 * cap:g}" for v in (low, high))
     return f'<path d="M{x(low):.1f} {y:g}H{x(high):.1f}{ends}" stroke="{color}" stroke-width="{width:g}"/>'
@@ -198,14 +235,20 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
     words, p, index, design = context.words, context.study.params, results["index"], results["design"]
     n, n_eff = words.number(index["n"], 0), words.number(index["n_eff"], 0)
     drawn = p.plan.drawn
-    if drawn and p.compare.brand:
+    if context.census:
+        came = words("summary.response_census" if "frame" in design else "summary.response_plain", n=n,
+                     **_asked(context, design))
+    elif drawn and p.compare.brand:
         came = words("summary.response_domain", all=words.number(design["rows"], 0), drawn=words.number(drawn, 0),
                      share=words.share(design["rows"] / drawn), n=n, own=context.own)
     elif drawn:
         came = words("summary.response_rate", n=n, drawn=words.number(drawn, 0), share=words.share(index["n"] / drawn))
     else:
         came = words("summary.response_plain", n=n)
-    if p.sample in {"quota", "opt_in"}:
+    if context.census:
+        drawn_how = words("summary.census" if "frame" in design else "summary.census_uncounted",
+                          **_asked(context, design))
+    elif p.sample in {"quota", "opt_in"}:
         drawn_how = words(f"summary.model_based.{p.sample}")
     elif p.design.strata or p.design.clusters:
         drawn_how = words("summary.design_text", strata=words.number(design["strata"], 0),
@@ -217,6 +260,6 @@ def _sure(context: Context, results: Mapping[str, Any]) -> list[tuple[str, str]]
     if marks := context.study.unconfirmed:
         caveats.insert(0, words("summary.unconfirmed", count=words.number(len(marks), 0)))
     return [(words("summary.design"), drawn_how), (words("summary.response"), came),
-            (words("summary.effective"), words(f"summary.effective_{kind}", n=n, n_eff=n_eff, deff=words.number(
-                index["n"] / index["n_eff"], 2))),
+            *([] if context.census else [(words("summary.effective"), words(
+                f"summary.effective_{kind}", n=n, n_eff=n_eff, deff=words.number(index["n"] / index["n_eff"], 2)))]),
             (words("summary.caveats"), words.sentences(*caveats) or words("summary.no_caveats"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from importlib import resources
@@ -34,15 +34,20 @@ def phrases(language: str) -> Mapping[str, str]:
 
 
 class Words:
-    """Phrases and number formats of one language."""
+    """Phrases and number formats of one language.
 
-    def __init__(self, language: str) -> None:
-        self.language = language
+    ``manners`` name sections of the phrases that say some of them otherwise, first come first: *complete*
+    (a census everybody answered), *census*, *equal* (outer weights).
+    """
+
+    def __init__(self, language: str, manners: Sequence[str] = ()) -> None:
+        self.language, self.manners = language, tuple(manners)
         self._phrases = phrases(self.language)
 
     def __call__(self, key: str, **values: Any) -> str:
         """The phrase with its blanks filled; numbers among the values must be formatted already."""
-        return self._phrases[key].format(**values)
+        said = next((name for m in self.manners if (name := f"{m}.{key}") in self._phrases), key)
+        return self._phrases[said].format(**values)
 
     def has(self, key: str) -> bool:
         """Whether there is such a phrase."""
@@ -72,10 +77,21 @@ class Words:
         return f"{self.number(x * 100, 0)}%"
 
     def interval(self, low: float, high: float, decimals: int = 1, signed: bool = False) -> str:
-        """``71.0 to 74.0``, or a dash where there is no interval."""
+        """``71.0 to 74.0``, or what stands for it, see ``no_interval``."""
+        return self.no_interval(low, high) or self("format.interval", low=self.number(low, decimals, signed),
+                                                   high=self.number(high, decimals, signed))
+
+    def share_interval(self, low: float, high: float) -> str:
+        """The same of two shares."""
+        return self.no_interval(low, high) or self("format.interval", low=self.share(low), high=self.share(high))
+
+    def no_interval(self, low: float | None, high: float | None) -> str:
+        """A dash where there is no interval or none of any width; of a census, that the figure is exact; else empty."""
         if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
             return DASH
-        return self("format.interval", low=self.number(low, decimals, signed), high=self.number(high, decimals, signed))
+        if high - low > 1e-9 * max(1.0, abs(low)):
+            return ""
+        return self("format.exact") if "census" in self.manners else DASH
 
     def listed(self, names: list[str]) -> str:
         """``a, b and c``."""

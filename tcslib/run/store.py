@@ -89,7 +89,7 @@ def save_responses(folder: Path, responses: Responses) -> None:
         getattr(responses, name).to_parquet(folder / f"{name}.parquet")
     design, given = responses.design, responses.design.given
     columns = {"weight": design.weights, "domain": responses.domain, "stratum": design.strata,
-               "cluster": design.clusters, "fpc": design.fpc}
+               "cluster": design.clusters, "fpc": design.fpc, "silent": design.silent}
     for k, stage in enumerate(design.stages, 1):
         columns |= {f"{name}_{k}": getattr(stage, name) for name in ("clusters", "strata", "fpc")}
     columns |= {f"replicate_{r}": given.weights[:, r] for r in range(given.weights.shape[1])} if given else {}
@@ -127,7 +127,7 @@ def load_responses(folder: Path) -> Responses:
         drawn.filter(regex=r"^replicate_[0-9]+$").to_numpy(float), np.array(said["given"]["scales"]),
         said["given"]["about"], said["given"]["df"])
     design = Design(column("id"), column("weight", float), column("stratum"), column("cluster"), said["sample"],
-                    column("fpc", float), stages, said.get("lonely", "refuse"), given)
+                    column("fpc", float), stages, said.get("lonely", "refuse"), given, column("silent", bool))
     tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
     return Responses(**tables, questionnaire=items, design=design, weighting=plan,
                      domain=drawn["domain"].to_numpy(bool))

@@ -88,6 +88,9 @@ class Design:
         (Taylor). *average*: the mean of the other strata's (Taylor). *collapse*: it joins its neighbour (replicates).
     given
         Replicate weights delivered with the data, or None.
+    silent
+        (n,) True for rows that were drawn and did not answer, or None. Units without any answer count neither for
+        degrees of freedom nor for sampling fractions: what was not seen can still be missed.
     """
 
     ids: np.ndarray
@@ -99,6 +102,7 @@ class Design:
     stages: tuple[Stage, ...] = ()
     lonely_psu: LonelyRule = "refuse"
     given: GivenReplicates | None = None
+    silent: np.ndarray | None = None
 
     @cached_property
     def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -151,17 +155,39 @@ class Design:
 
     @property
     def df(self) -> int:
-        """Degrees of freedom of the design: PSUs less strata (Korn & Graubard 1999, section 5.2)."""
-        return self.units - self.strata_count
+        """Degrees of freedom: PSUs less strata, of those that answered (Korn & Graubard 1999, section 5.2)."""
+        return int(self.heard.sum() - (self.heard > 0).sum())
+
+    @cached_property
+    def answered(self) -> np.ndarray:
+        """(units,) True for sampling units of which somebody answered."""
+        out = np.zeros(self.units, dtype=bool)
+        out[self.unit if self.silent is None else self.unit[~self.silent]] = True
+        return out
+
+    @cached_property
+    def heard(self) -> np.ndarray:
+        """(strata,) number of such units in each stratum."""
+        return np.bincount(self.unit_stratum[self.answered], minlength=self.strata_count)
+
+    @property
+    def frame_units(self) -> int | None:
+        """First-stage units on the frame, all strata together; None where no count is known."""
+        return None if self.fpc is None else round(float(self.on_frame.sum()))
+
+    @cached_property
+    def on_frame(self) -> np.ndarray:
+        """(strata,) first-stage units on the frame, where ``fpc`` counts them."""
+        of_stratum = np.zeros(self.strata_count)
+        of_stratum[self.unit_stratum[self.unit]] = self.fpc
+        return of_stratum
 
     @cached_property
     def open_share(self) -> np.ndarray:
-        """(strata,) share of each stratum's units that were not drawn: 1 - n / N, or 1 where N is not known."""
+        """(strata,) share of each stratum's units that were not heard: 1 - n / N, or 1 where N is not known."""
         if self.fpc is None:
             return np.ones(self.strata_count)
-        of_stratum = np.zeros(self.strata_count)
-        of_stratum[self.unit_stratum[self.unit]] = self.fpc
-        return np.maximum(0.0, 1 - np.bincount(self.unit_stratum) / of_stratum)
+        return np.maximum(0.0, 1 - self.heard / self.on_frame)
 
     def lonely(self) -> list[str]:
         """Strata with a single PSU, whose variance the sample cannot tell; not those whose only unit that one is."""
@@ -191,9 +217,7 @@ class Design:
         clusters = np.char.add(np.char.add(stratum, "\x1f"), label)
         fpc = None
         if self.fpc is not None:
-            totals = np.zeros(self.strata_count)
-            totals[self.unit_stratum[self.unit]] = self.fpc
-            fpc = np.bincount(joined, totals)[joined[self.unit_stratum[self.unit]]]
+            fpc = np.bincount(joined, self.on_frame)[joined[self.unit_stratum[self.unit]]]
         return replace(self, strata=merged[self.unit], clusters=clusters[self.unit], fpc=fpc)
 
     def take(self, keep: np.ndarray) -> Design:
@@ -204,7 +228,8 @@ class Design:
         return replace(self, ids=self.ids[keep], weights=self.weights[keep], strata=rows(self.strata),
                        clusters=rows(self.clusters), fpc=rows(self.fpc),
                        stages=tuple(stage.take(keep) for stage in self.stages),
-                       given=self.given and replace(self.given, weights=self.given.weights[keep]))
+                       given=self.given and replace(self.given, weights=self.given.weights[keep]),
+                       silent=rows(self.silent))
 
 
 def coded(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

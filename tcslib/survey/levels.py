@@ -25,6 +25,8 @@ class Level:
         (H,) that unit, 0 at the first stage.
     drawn, frame
         (H,) units in the sample and on the frame (infinite where no count is known).
+    heard
+        (H,) those of the sample of which somebody answered.
     """
 
     unit: np.ndarray
@@ -32,20 +34,23 @@ class Level:
     parent: np.ndarray
     drawn: np.ndarray
     frame: np.ndarray
+    heard: np.ndarray
 
     @property
     def fraction(self) -> np.ndarray:
-        """(H,) sampling fractions; 0 where the frame's count is not known."""
-        return self.drawn / self.frame
+        """(H,) sampling fractions, of units that answered; 0 where the frame's count is not known."""
+        return self.heard / self.frame
 
 
 def levels(design: Design) -> Iterator[Level]:
     """The stages of a design, down to the last that can add to a variance: the first one without frame counts."""
     unit, stratum = design.unit, design.unit_stratum
     parent, fpc, number = np.zeros(design.strata_count, dtype=int), design.fpc, 1
+    answered = slice(None) if design.silent is None else ~design.silent
     for later in (*design.stages, None):
         drawn = np.bincount(stratum, minlength=len(parent))
-        yield Level(unit, stratum, parent, drawn, _frame(fpc, stratum[unit], drawn, number))
+        heard = np.bincount(stratum[np.unique(unit[answered])], minlength=len(parent))
+        yield Level(unit, stratum, parent, drawn, _frame(fpc, stratum[unit], drawn, number), heard)
         if later is None or fpc is None:
             return
         within = np.zeros(len(unit), dtype=int) if later.strata is None else _codes(later.strata)

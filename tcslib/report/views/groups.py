@@ -24,8 +24,11 @@ def hidden(n: np.ndarray, least: int) -> np.ndarray:
 
 
 def _table(context: Context, found: GroupScores, name: str) -> tuple[Table, pd.DataFrame]:
+    context = context.seen(found.inference)
     words, table = context.words, found.table()
     hide, few = hidden(found.n, context.min_cell), found.n < context.study.params.report.min_base
+    # of a small group whose size is known and of whom most answered, few answers are no weakness
+    few &= not (context.census and found.inference.replicates.design.fpc is not None)
     marks = [words("format.few", group=g) if f and not h else g for g, f, h in
              zip(context.categories(found.column, table["group"]), few, hide, strict=True)]
     reference = context.study.category(found.column, found.reference) if found.reference else words("groups.rest")

@@ -16,6 +16,7 @@ from tcslib.report.views.structure import scored
 
 def loyalty_score(context: Context, index: Index) -> View:
     """The loyalty construct on the 0–100 scale, with the formula behind it."""
+    context = context.seen(index.scores)
     words, model = context.words, index.fit.model
     if not model.loyalty:
         return View([Finding(words("loyalty.no_construct"), "answer")], {"loyalty": {}})
@@ -30,10 +31,12 @@ def loyalty_score(context: Context, index: Index) -> View:
 
 def recommendation(context: Context, found: Nps | None) -> View:
     """The net promoter score with its interval, or a sentence where the question was not asked."""
-    words = context.words
     if found is None:
-        return View([Finding(words("loyalty.no_nps"))], {"nps": {}})
-    from tcslib.report.plots import ACCENT, ALERT, INK, TINT, TINT_O
+        return View([Finding(context.words("loyalty.no_nps"))], {"nps": {}})
+    from tcslib.report.plots import ACCENT, ALERT, INK, TINT, TINT_O, reach
+
+    context = context.seen(found.inference)
+    words = context.words
 
     table = found.table().set_index("statistic")
     row, groups = table.loc["nps"], table["estimate"].iloc[1:]
@@ -47,15 +50,14 @@ def recommendation(context: Context, found: Nps | None) -> View:
         for x, side, text, color in ((-d, "left", words("figure.nps.detractors", share=blanks["detractors"]), ALERT),
                                      (p, "right", words("figure.nps.promoters", share=blanks["promoters"]), ACCENT)):
             axes.text(x, 0.40, text, ha=side, va="bottom", color=color)
-        axes.errorbar([row["estimate"]], [0], xerr=[[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]],
-                      fmt="o", color=INK, elinewidth=2.4, capsize=5, capthick=2, markersize=6)
+        axes.errorbar([row["estimate"]], [0], xerr=reach(row["estimate"], row["low"], row["high"]), fmt="o", color=INK,
+                      elinewidth=2.4, capsize=5, capthick=2, markersize=6)
         axes.axvline(0, color=INK, linewidth=1)
         axes.text(row["estimate"], -0.40, words("figure.nps.score", nps=blanks["nps"]), ha="center", va="top",
                   fontweight="bold", color=INK)
         axes.set(yticks=[], ylim=(-0.75, 0.75), xlim=(min(-d, row["low"]) - 4, max(p, row["high"]) + 4))
 
-    limits = [words("format.interval", low=words.share(a), high=words.share(b))
-              for a, b in zip(table["low"].iloc[1:], table["high"].iloc[1:], strict=True)]
+    limits = [words.share_interval(a, b) for a, b in zip(table["low"].iloc[1:], table["high"].iloc[1:], strict=True)]
     columns = [context.column("statistic", [words(f"nps.{s}") for s in table.index]),
                Column(words("head.estimate"), [blanks["nps"], *groups.map(words.share)]),
                Column(context.ci(), [blanks["interval"], *limits])]
@@ -71,8 +73,9 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
     """Loyalty by level of satisfaction: straight, or bent?"""
     if found is None:
         return View([Finding(context.words("loyalty.no_curve"))])
-    from tcslib.report.plots import ACCENT, INK2, TINT, name_y, sns
+    from tcslib.report.plots import ACCENT, INK2, TINT, name_y, reach, sns
 
+    context = context.seen(found.inference)
     words, table, terms = context.words, found.table(), found.terms().set_index("term")
     shown = table[table["n"] >= context.min_cell]
     low, high = found.inference.limits("curve")
@@ -87,7 +90,7 @@ def curve(context: Context, found: LoyaltyCurve | None, satisfaction: str, loyal
         sns.lineplot(x=found.grid, y=line, ax=axes, color=ACCENT)
         at = mid[shown.index]
         y = shown["estimate"].to_numpy(float)
-        axes.errorbar(at, y, yerr=[y - shown["low"], shown["high"] - y], fmt="o", color=INK2, elinewidth=1.6, capsize=4,
+        axes.errorbar(at, y, yerr=reach(y, shown["low"], shown["high"]), fmt="o", color=INK2, elinewidth=1.6, capsize=4,
                       markersize=5, markerfacecolor="white", markeredgewidth=1.5)
         axes.set(xlabel=words("figure.curve.x", name=context.label(satisfaction)),
                  ylim=(max(0, float(np.nanmin(span[0])) - 5), min(102, float(np.nanmax(span[1])) + 5)))

@@ -33,11 +33,13 @@ def items(context: Context, table: pd.DataFrame) -> View:
 
 def reliability(context: Context, measures: Measurement) -> View:
     """Reliability and separation of the constructs, with a caution for every limit that is passed."""
+    context = context.seen(measures.inference)
     words, table = context.words, measures.table()
     htmt = marked([words.number(v, 2) for v in table["htmt"]], table["htmt_high"] > HTMT_MOST)
     columns = [context.constructs(table["construct"]), *context.columns(table, "count", "items"),
                *context.columns(table, "coef", "alpha"), context.interval_column(table, of="alpha"),
-               *context.columns(table, "coef", "rho_a", "rho_c", "ave"), Column(words("head.htmt_most"), htmt),
+               *(context.columns(table, "coef", "rho_a") if table["rho_a"].notna().any() else []),
+               *context.columns(table, "coef", "rho_c", "ave"), Column(words("head.htmt_most"), htmt),
                context.column("htmt_with", context.labels(table["htmt_with"])),
                context.interval_column(table, of="htmt")]
     weak = table.loc[table["alpha"] < ALPHA_LEAST, "construct"]
@@ -95,6 +97,7 @@ def loadings(context: Context, fit: PlsFit) -> View:
     """How closely each question follows its construct."""
     from tcslib.report.plots import INK2, INK3, intervals
 
+    context = context.seen(fit.inference)
     words, table = context.words, fit.items("loadings")
     weights = fit.items("weights")
     weak = table[table["estimate"] < LOADING_LEAST]
@@ -112,14 +115,16 @@ def loadings(context: Context, fit: PlsFit) -> View:
         axes.set_xlim(np.floor(10 * np.nanmin([table["low"].min(), table["estimate"].min(), 0.6])) / 10, 1.02)
 
     counts = {"weak": words.number(len(weak), 0), "items": words.number(len(table), 0),
-              "limit": words.number(LOADING_LEAST, 3), "names": words.listed(weak["item"].tolist())}
+              "limit": words.number(LOADING_LEAST, 3),
+              "names": words.listed(weak["item"].tolist()) or words("settings.none")}
     title = words(f"figure.loadings.{'title' if len(weak) else 'title_all'}", **counts)
     settings = context.settings(fit.inference, context.estimation(fit))
     figure = context.figure("loadings", table, paint, 40 + 17 * (len(table) + len(heads)), settings, counts, title)
     both = table.assign(weight=weights["estimate"], weight_low=weights["low"], weight_high=weights["high"])
     columns = [context.column("item", table["item"]), context.constructs(table["construct"]),
-               *context.columns(table, "coef", loading="estimate"), context.interval_column(table),
-               *context.columns(weights, "coef", outer_weight="estimate"), context.interval_column(weights)]
+               *context.columns(table, "coef", loading="estimate"), context.interval_column(table)]
+    if not context.equal:          # else nothing is estimated of weights
+        columns += [*context.columns(weights, "coef", outer_weight="estimate"), context.interval_column(weights)]
     folded = context.table("loadings", both, columns, settings, folded=True)
     loose = [words("measurement.loose", names=counts["names"], limit=counts["limit"])] if len(weak) else []
     return View([figure, folded], {"warnings": loose})

@@ -27,6 +27,8 @@ def population(context: Context, study: Any) -> View:
     blanks = {"population": study.words(p.population) or words("plan.population_unstated"),
               "sample": words(f"sample.{p.sample}")}
     text = [words("plan.population", **blanks)]
+    if context.census:
+        text.append(_everybody(context, p.plan))
     if p.sponsor:
         text.append(words("plan.sponsor", sponsor=study.words(p.sponsor)))
     if p.plan.frame:
@@ -37,6 +39,19 @@ def population(context: Context, study: Any) -> View:
     return View([Finding(words.sentences(*text))], {"population": blanks["population"], "sample": p.sample})
 
 
+def _everybody(context: Context, plan: Any) -> str:
+    """That nobody is drawn, and of how many units everybody is asked where the plan counts them."""
+    words, sizes = context.words, {name: stratum.size for name, stratum in plan.strata.items()}
+    count = sum(sizes.values()) or plan.population
+    if not count:
+        return words("plan.all_asked_uncounted")
+    names = context.categories(context.study.params.design.strata, sizes)
+    parts = words.parted([words("format.valued", name=name, value=words.number(size, 0))
+                          for name, size in zip(names, sizes.values(), strict=True)])
+    return words.sentences(words("plan.all_asked", count=words.number(count, 0)),
+                           words("plan.asked_by", strata=parts) if parts else "")
+
+
 def sample_size(context: Context, sizes: Mapping[str, SampleSize], n: int, plan: Any,
                 shared: Mapping[str, Any]) -> View:
     """Answers needed for every aim the plan states, with the numbers put into the formula.
@@ -45,6 +60,8 @@ def sample_size(context: Context, sizes: Mapping[str, SampleSize], n: int, plan:
     response and eligible, as they were given to each of them.
     """
     words = context.words
+    if context.census:          # nobody is drawn, so there is no number to plan
+        return View([])
     if not context.planned:          # what usual values would ask for is no plan of this study
         return View([Finding(words("plan.no_plan"), "answer")])
     said = {aim: _aim(context, aim, plan, size) for aim, size in sizes.items()}
@@ -170,7 +187,7 @@ def _settings(context: Context, plan: Any, shared: Mapping[str, Any]) -> str:
 
 def plan_segments(context: Context, segments: pd.DataFrame, plan: Any, shared: Mapping[str, Any]) -> View:
     """Answers for every segment the plan wants known by itself; nothing where it names none."""
-    if not len(segments) or not context.planned:
+    if not len(segments) or not context.planned or context.census:
         return View([])
     words, known = context.words, context.study.params.categories.values()
     names = [next((context.study.words(of.values[name]) for of in known if name in of.values), name)
@@ -188,7 +205,7 @@ def plan_segments(context: Context, segments: pd.DataFrame, plan: Any, shared: M
 
 def precision(context: Context, n: int, plan: Any, shared: Mapping[str, Any]) -> View:
     """How precision and the smallest change seen depend on the number of answers."""
-    if not context.planned:
+    if not context.planned or context.census:
         return View([])
     from tcslib.report.plots import ACCENT, INK2, INK3, sns
 

@@ -26,6 +26,8 @@ def allocation(context: Context, spread: pd.DataFrame, plan: Any, sds: Mapping[s
                shared: Mapping[str, Any]) -> View:
     """The answers planned in each stratum, or a sentence where the study names no strata."""
     words, number = context.words, context.words.number
+    if context.census:
+        return View([])
     if not len(spread):
         return View([Finding(words("plan.no_strata"))])
     sd, deff = pd.Series([sds[s] for s in spread["stratum"]]), _clustering(plan, shared["deff"])
@@ -84,7 +86,7 @@ def design_picture(context: Context, spread: pd.DataFrame, n: int, approach: int
     """The design from the population to the answers, of what the study states; nothing where it states no levels."""
     words, number, design = context.words, context.words.number, context.study.params.design
     customers = shared["population"] / shared["eligible"] if shared["population"] else None
-    if not context.planned or not (customers or plan.cluster_size):
+    if not context.planned or context.census or not (customers or plan.cluster_size):
         return View([])
     count = number(customers, 0) if customers else words("picture.unknown")
     of = spread if 0 < len(spread) <= MOST_STRATA else pd.DataFrame(

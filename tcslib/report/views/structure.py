@@ -31,6 +31,7 @@ def paths(context: Context, fit: PlsFit) -> View:
         n, least = (context.words.number(v, 0) for v in fit.too_few)
         return View([Finding(context.words("structure.too_few", n=n, least=least, largest=context.words.number(
             max(len(b) for b in fit.model.blocks), 0)), "answer")])
+    context = context.seen(fit.inference)
     words, table = context.words, fit.paths()
     table["reading"] = [_reading(row) for _, row in table.iterrows()]
     names = [f"{context.label(s)} → {context.label(t)}" for s, t in zip(table["source"], table["target"], strict=True)]
@@ -129,6 +130,7 @@ def scored(context: Context, index: Index, construct: str, *more: str) -> tuple[
 
 def index_score(context: Context, index: Index) -> View:
     """The index with its interval, the formula a reader can recompute, and every construct's score."""
+    context = context.seen(index.scores)
     words, target = context.words, index.fit.model.target
     (said, numbers), parts = scored(context, index, target, "n", "n_eff", "df"), index.formula(target)
     columns = [*context.questions(parts["item"]), *context.columns(parts, "exact", weight_share="share", mean="mean"),
@@ -136,8 +138,8 @@ def index_score(context: Context, index: Index) -> View:
     sum_text = " + ".join(f"{s:.4f} × {v:.2f}" for s, v in zip(parts["share"], parts["score"], strict=True))
     blanks = {"target": context.label(target), "sum": sum_text, **said}
     said_as = words("structure.index_equal" if equally(index.fit) else "structure.index", **blanks)
-    return View([Finding(said_as), context.table(
-        "formula", parts, columns, words("settings.formula", **blanks), blanks)], {"index": numbers})
+    settings = words("settings.formula", **blanks)
+    return View([Finding(said_as), context.table("formula", parts, columns, settings, blanks)], {"index": numbers})
 
 
 def equally(fit: PlsFit) -> bool:
@@ -149,6 +151,7 @@ def scores(context: Context, index: Index, median: Inference) -> View:
     """All constructs on the 0–100 scale, with both standard errors."""
     from tcslib.report.plots import ACCENT, INK, INK2, intervals
 
+    context = context.seen(index.scores, median)
     words, table = context.words, index.table()
     target = index.fit.model.target
     order = table.sort_values("estimate", ascending=False, ignore_index=True)
@@ -196,7 +199,7 @@ def scores(context: Context, index: Index, median: Inference) -> View:
 def priorities(context: Context, found: PriorityMap | None) -> View:
     """Where effort would bring most: the map, the first actions, the numbers behind them."""
     if found is None:
-        return View([Finding(context.words("structure.no_map"))], {"priorities": []})
+        return View([], {"priorities": []})          # there are no paths, as was said above
     words, table = context.words, found.table()
     if not len(table):
         return View([Finding(words("structure.no_drivers", target=context.label(found.target)))], {"priorities": []})

@@ -17,9 +17,10 @@ MOST_WAVES = 12
 
 def trend(context: Context, found: Trend | None) -> View:
     """The index over waves, what changed beside it, and the marks on what does not compare."""
-    words = context.words
     if found is None:
-        return View([Finding(words("trend.none"))])
+        return View([Finding(context.words("trend.none"))])
+    context = context.seen(*found.found)
+    words = context.words
     table = found.scores()
     marks = [found.marks(found.target, k) for k in range(len(table))]
     now = table.iloc[-1]
@@ -30,8 +31,10 @@ def trend(context: Context, found: Trend | None) -> View:
     asked = found.compared(found.target)
     replicates = found.found[-1].replicates
     drawn = (words("settings.trend", base=blanks["base"]), words(f"settings.overlap.{found.overlap}"),
-             words("settings.together", count=words.number(replicates.count, 0), seed=replicates.seed),
-             words("settings.corrected") if getattr(replicates, "corrected", False) else "")
+             words("settings.together_halves" if getattr(replicates, "corrected", False) else "settings.together",
+                   count=words.number(replicates.count, 0), seed=replicates.seed),
+             words("settings.exact_wave") if not context.complete and any(
+                 context.seen(each).complete for each in found.found) else "")
     settings = context.settings(None, words("settings.compared", count=words.number(len(asked), 0)), *drawn)
     short = context.settings(None, *drawn)
     own = words.number(found.own, 1)
@@ -92,7 +95,7 @@ def _cautions(context: Context, found: Trend) -> list[Finding]:
 
 def _figure(context: Context, found: Trend, table: pd.DataFrame, marks: list[list[tuple[str, str]]], settings: str,
             blanks: dict[str, str], kind: str) -> Figure:
-    from tcslib.report.plots import ACCENT, INK, INK3, TINT, name_y, sns
+    from tcslib.report.plots import ACCENT, INK, INK3, TINT, name_y, reach, sns
 
     words = context.words
     shown = table.tail(MOST_WAVES).reset_index(drop=True)
@@ -105,7 +108,7 @@ def _figure(context: Context, found: Trend, table: pd.DataFrame, marks: list[lis
             axes.fill_between(piece, shown["low"].iloc[piece], shown["high"].iloc[piece], facecolor=TINT,
                               edgecolor=ACCENT, linewidth=0.5, alpha=0.6)
             sns.lineplot(x=piece, y=y[piece], ax=axes, color=ACCENT)
-        axes.errorbar(x, y, yerr=[y - shown["low"], shown["high"] - y], fmt="none", ecolor=ACCENT, elinewidth=1.8,
+        axes.errorbar(x, y, yerr=reach(y, shown["low"], shown["high"]), fmt="none", ecolor=ACCENT, elinewidth=1.8,
                       capsize=4, capthick=1.8, zorder=3)
         # the present wave is filled, the past is hollow
         axes.plot(x[:-1], y[:-1], "o", color=ACCENT, markerfacecolor="white", markersize=7, zorder=4)
@@ -170,7 +173,7 @@ def _constructs(context: Context, found: Trend, settings: str, blanks: dict[str,
     flags = [bool(found.marks(c, len(found.found) - 1)) if c in found.constructs else recommended
              for c in table["construct"]]
     columns = [context.column("construct", marked(names, flags)),
-               *(Column(words.wave(found.periods[at]), [words.number(v, d) for v, d in
+               *(Column(words.wave(found.periods[at]), [words.number(v, d, not d) for v, d in
                                                         zip(table[name], whole, strict=True)])
                  for at, name in ((-2, "before"), (-1, "now"))), *_change_columns(context, table, whole)]
     sure = (table["change_low"] > 0) | (table["change_high"] < 0)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tcslib.report.context import Context
 from tcslib.report.records import Column, Finding, View
+from tcslib.report.views.design import asked, design_numbers, drawn
 from tcslib.report.views.groups import hidden
 from tcslib.study.margins import CROSS
 from tcslib.survey.responses import Responses
@@ -28,17 +29,9 @@ def weights(context: Context, answers: Responses, weighed: Weights) -> View:
                *context.columns(table, "score", smallest="low", largest="high"),
                *context.columns(table, "coef", "deff"), *context.columns(table, "count", "n_eff"),
                *context.columns(table, "share", "changed")]
-    design, stated = answers.design, context.study.params.design
-    if stated.strata or stated.clusters:
-        drawn = words("cleaning.design", strata=words.number(design.strata_count, 0),
-                      units=words.number(design.units, 0), df=words.number(design.df, 0))
-    else:
-        known = design.sample in {"probability", "census"}
-        drawn = words("cleaning.design_plain" if known else "cleaning.design_unknown")
     blanks = {"n": words.number(answers.n, 0), "n_eff": words.number(n_eff, 0), "deff": words.number(deff, 2),
-              "design": words.sentences(drawn, words("cleaning.fpc") if stated.fpc else "")}
-    numbers = {"n_eff": n_eff, "design": {"rows": len(answers), "units": design.units, "strata": design.strata_count,
-                                          "df": design.df, "sample": design.sample},
+              "design": drawn(context, answers)}
+    numbers = {"n_eff": n_eff, "design": design_numbers(context, answers),
                "weighting": {"deff": deff, "steps": table.to_dict("records"),
                              "margins": _shown(context, weighed)[0].to_dict("records"),
                              **({"allowed": weighed.allowed.to_dict("records")} if len(weighed.allowed) else {})}}
@@ -232,7 +225,9 @@ def deff_split(context: Context, found: pd.DataFrame) -> View:
 
 
 def achieved(context: Context, answers: Responses, weighed: Weights, plan: dict[str, Any]) -> View:
-    """Planned against achieved answers, by stratum where the plan names strata."""
+    """Planned against achieved answers, by stratum where the plan names strata; of a census, asked and answered."""
+    if context.census:
+        return asked(context, answers, weighed)
     words, n_plan = context.words, int(plan["n"])
     strata = {row["stratum"]: row for row in plan.get("allocation", [])}
     blanks = {"planned": words.number(n_plan, 0), "n": words.number(answers.n, 0)}
