@@ -63,7 +63,7 @@ def census(wave: str) -> pd.DataFrame:
     aspects = MEAN[wave] + np.array([CLASS[c] + ROLE[r] for c, r in zip(people["class"], people["role"], strict=True)])
     aspects = aspects + spread
     satisfaction = 6.6 + (aspects - MEAN["2025"]) @ MOVES + 0.4 * rng.normal(size=n)
-    loyalty = 6.8 + 0.9 * (satisfaction - 6.6) + 0.4 * rng.normal(size=n)
+    loyalty = 6.8 + 0.8 * (satisfaction - 6.6) + 0.9 * rng.normal(size=n)
     latent = np.column_stack([aspects, satisfaction, loyalty])
     harder = np.array([0.2, 0.0, -0.2])          # the questions of a construct differ a little
     answers = np.repeat(latent, 3, axis=1) + np.tile(harder, 6) + 0.7 * rng.normal(size=(n, 18))
@@ -93,7 +93,7 @@ def write_list(folder: Path) -> None:
 
 
 def field(drawn: pd.DataFrame, wave: str, folder: Path) -> None:
-    """The fieldwork of a wave: the log of contacts, the list of those drawn, the answers of those who gave an interview.
+    """The fieldwork of a wave: the log of contacts, the list of those drawn, the answers of those interviewed.
 
     ``drawn`` is what ``tcs draw`` wrote. A few answers are 98, don't know.
     """
