@@ -29,7 +29,8 @@ def policy(context: Context, found: PolicyScores | None) -> View:
     columns = [context.constructs(everybody["construct"]), *_scores(context, everybody)]
     hide = _small(context, table)
     small = words("settings.hidden", cell=words.number(context.min_cell, 0)) if hide.any() else ""
-    table.loc[hide, ["n", *_SCORES]] = np.nan
+    if hide.any():
+        table.loc[hide, ["n", *_SCORES]] = np.nan
     by_column = [_by_class(context, table, hide, rule.column, small) for rule in found.rules]
     shown: list[Finding | Table] = [
         Finding(words("policy.answer", **blanks), "answer"), _voices(context, found),
@@ -76,7 +77,7 @@ def _by_class(context: Context, table: pd.DataFrame, hide: np.ndarray, column: s
         data |= {f"{group or 'all'} {key}": part[key].to_list() for key in ("n", "plain", "policy")}
     clear = mine[(mine["difference_low"] > 0) | (mine["difference_high"] < 0)]
     clear = clear[clear["difference"].abs() >= _SHOWS]
-    blanks = {"column": heading}
+    blanks = {"column": heading, "clear": words.number(len(clear), 0), "count": words.number(len(mine), 0)}
     if len(clear):
         most = clear.loc[clear["difference"].abs().idxmax()]
         blanks |= {"construct": context.label(most["construct"]), "difference": words.number(
@@ -120,4 +121,6 @@ def _voices(context: Context, found: PolicyScores) -> Table:
                *(Column(context.label(name), [words.number(v, 2) for v in table[name]]) for name in aspects),
                Column(words("head.policy_other" if aspects else "head.policy_all"),
                       [words.number(v, 2) for v in table["other"]])]
-    return context.table("policy_weights", table, columns, words("settings.policy_weights"))
+    stated = table[[*aspects, "other"]].astype(float)
+    blanks = {"low": words.number(np.nanmin(stated), 2), "high": words.number(np.nanmax(stated), 2)}
+    return context.table("policy_weights", table, columns, words("settings.policy_weights"), blanks)
