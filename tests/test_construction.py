@@ -74,9 +74,11 @@ def study(root: Path) -> Study:
 
 def rows(page: str, title: str) -> list[list[str]]:
     """The cells of the table whose title holds these words, heading first."""
-    table = next(t for t in re.findall(r"<table.*?</table>", page, re.S) if title in re.sub(
-        "<[^>]+>", "", t.split("</caption>")[0]).replace("&#39;", "'"))
-    return [[re.sub("<[^>]+>", "", cell).replace("&#39;", "'") for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+    def bare(markup: str) -> str:
+        return re.sub("<[^>]+>", "", markup).replace("&#39;", "'")
+
+    table = next(t for t in re.findall(r"<table.*?</table>", page, re.S) if title in bare(t.split("</caption>")[0]))
+    return [[bare(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
             for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)]
 
 
