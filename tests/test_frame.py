@@ -604,6 +604,26 @@ def test_changes_are_counted_from_the_wave_before(project: Path) -> None:
     assert state(study, {}).changes is None and state(study, {"fieldwork": {"start": "spring"}}).changes is None
 
 
+def test_the_log_is_told_without_naming_anybody(project: Path) -> None:
+    """Entries of one day and reason are one; a reason with a customer's name or id in it is left out."""
+    from tcslib.run.customers import state
+    from tcslib.study.load import load
+
+    ids = customers()["customer"]
+    (project / "data/raw/acme/customers-log.csv").write_text(
+        "date,who,what,id,why\n" + "".join(f"{day},Li,{what},{ids[k]},{why}\n" for k, (day, what, why) in enumerate([
+            ("2026-04-01", "added", "too early"), ("2026-05-02", "added", "spring"), ("2026-05-02", "added", "spring"),
+            ("2026-05-02", "contacted", "wave"), ("2026-06-01", "retired", "FIRM-017 closed"),
+            ("2026-06-02", "retired", f"same as {ids[9]}"), ("2026-06-03", "retired", "ask li@acme.cn")])),
+        encoding="utf-8")
+    study = load("params/acme/2026Q3.yaml", before_field=True)
+    log = state(study, {"fieldwork": {"start": "2026-05-01"}}).log
+    assert log.to_numpy().tolist() == [
+        ["2026-05-02", "added", "spring", 2], ["2026-06-01", "retired", "", 1], ["2026-06-02", "retired", "", 1],
+        ["2026-06-03", "retired", "ask [e-mail]", 1]]
+    assert state(study, {}).log.empty
+
+
 def test_show_and_schema_know_the_sections(project: Path) -> None:
     from tcslib.study.load import load
     from tcslib.study.schema import schema
