@@ -163,7 +163,7 @@ def test_sub_indexes_are_shown_by_aspect_and_class(root: Path, found: dict[str, 
     assert [row[0] for row in whole[1:]] == [row[0] for row in shown[2:]] and whole[0][2] == "95% CI"
     assert len(rows(page(root, "2026"), "The same with every interval")) == 1 + 36
     weights = rows(page(root, "2026"), "Policy weights from 0.50 to 3.00")
-    assert weights[4] == ["Role: Leaders", "1.50", "1.50", "3.00", "0.50", "1.50"]
+    assert weights[4] == ["Leaders", "1.50", "1.50", "3.00", "0.50", "1.50"]
 
 
 # -- reliability -----------------------------------------------------------------------------------------------------

@@ -153,3 +153,14 @@ def test_small_classes_are_hidden_in_the_matrix_too(respond: Respond, make_study
     assert table.data.filter(regex="buyer|user").isna().all(axis=None) and "Groups under 5" in table.settings
     assert all(np.isnan(row["plain"]) for row in view.numbers["policy"]["groups"])
     assert all(np.isfinite(row["plain"]) for row in view.numbers["policy"]["constructs"])
+
+
+def test_groups_of_one_name_bear_their_column(respond: Respond, make_study: Callable[..., Path]) -> None:
+    responses = answered(respond)
+    responses.background["site"] = ["Users", "other"] * 100
+    rules = [PolicyRule(column="role", weights={"buyer": 3.0, "user": 1.0}),
+             PolicyRule(column="site", weights={"Users": 1.0, "other": 2.0})]
+    view = shown(make_study, scored(responses, *rules, count=50))
+    stated = next(t for t in view.shown if isinstance(t, Table) and t.name == "policy_weights")
+    assert stated.columns[0].cells == ["Role: Buyers", "Role: Users", "Site: Users", "Site: other"]
+    assert stated.title == "Policy weights from 1.00 to 3.00"

@@ -101,12 +101,12 @@ def _by_group(context: Context, table: pd.DataFrame, hide: np.ndarray, settings:
 
 
 def _named(context: Context, columns: pd.Series, groups: pd.Series) -> list[str]:
-    """Categories, with their column before them where there are several."""
-    names = [context.study.category(c, g) for c, g in zip(columns, groups, strict=True)]
-    if columns.nunique() == 1:
-        return names
-    return [context.words("policy.of", column=context.heading(c), group=name)
-            for c, name in zip(columns, names, strict=True)]
+    """Categories, with their column before them where two columns have one of the same name."""
+    names = {pair: context.study.category(*pair) for pair in zip(columns, groups, strict=True)}
+    if len(set(names.values())) < len(names):
+        names = {(c, g): context.words("policy.of", column=context.heading(c), group=name)
+                 for (c, g), name in names.items()}
+    return [names[pair] for pair in zip(columns, groups, strict=True)]
 
 
 def _voices(context: Context, found: PolicyScores) -> Table:
