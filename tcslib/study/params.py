@@ -123,7 +123,8 @@ class CompareParams(Section):
     base: Period | None = Field(
         None, description="the wave whose outer weights define the index over time; the oldest by default")
     overlap: Literal["none", "units", "respondents"] | None = Field(
-        None, description="what equal names in two waves mean: nothing, the same sampling units, the same people")
+        None, description="what equal names in two waves mean: nothing, the same sampling units, the same people; "
+        "nothing too where each wave was drawn anew from one list and finite population corrections are made")
     brand: str = Field("", description="column with the brand each respondent rated")
     own: str = Field("", description="the client's value in that column; the report is about these respondents")
     segments: Columns = []
