@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import zipfile
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from quick import run_here
 
 from tcslib.errors import InputRefused
@@ -327,13 +329,47 @@ def test_many_strata_share_a_sheet(project: Path) -> None:
      {"North": 15, "South": 15}),
     # (1.96 · 10 / 5)² = 15.37, for a change of 8: 2 (1.96 + .8416)² 10² / 8² = 24.5; at a response of .5 49.1 of
     # 10,000: 24.5 / (1 + 24.5 / 10000) / .5 = 48.93
-    ({}, {"margin": 5, "change": 8, "sd": 10, "response": 0.5, "population": 10000}, {"": 49})])
+    ({}, {"margin": 5, "change": 8, "sd": 10, "response": 0.5, "population": 10000}, {"": 49}),
+    # the answers planned, whatever the aims: 30 at a response of .5
+    ({}, {"answers": 30, "response": 0.5}, {"": 60}),
+    # ((1.645 + .8416) / .35)² = 50.47 for the smallest path is the aim that asks for most
+    ({}, {"margin": 9, "change": 20, "sd": 10, "smallest_path": 0.35, "population": 10 ** 9}, {"": 51}),
+    # at least 8 answers, so 16 approached, of a stratum the rule would give 10 of 40
+    ({"strata": "region"}, {"answers": 20, "response": 0.5, "minimum": 8, "strata": {
+        "North": {"size": 300}, "South": {"size": 100}}}, {"North": 24, "South": 16}),
+    # by the power 0 of the sizes both get the same
+    ({"strata": "region"}, {"answers": 20, "allocation": "power", "power_exponent": 0, "strata": {
+        "North": {"size": 300}, "South": {"size": 100}}}, {"North": 10, "South": 10})])
 def test_how_many_comes_from_the_draw_or_from_the_plan(project: Path, draw: Any, plan: Any, counts: Any) -> None:
     restate(project, draw={**draw, "require": {"class": ["buyer", "decider", "end_user"]}}, plan=plan)
     code, _, err = tcs("draw", "acme/2026Q3")
     assert (code, err) == (0, "")
     record = json.loads((project / "data/processed/acme/2026Q3/draw/v1/draw.json").read_text(encoding="utf-8"))
     assert {s["stratum"]: s["drawn"] for s in record["strata"]} == counts
+
+
+@pytest.mark.parametrize("plan", [
+    {"margin": 4, "change": 9}, {"cluster_size": 5, "weights_deff": 1.2, "rho": 0.1, "response": 0.6, "eligible": 0.8},
+    {"margin": 9, "change": 20, "share": {"margin": 0.08}, "nps": {"margin": 12, "promoters": 0.4, "detractors": 0.2}},
+    {"margin": 9, "change": 20, "rival": {"difference": 6, "ratio": 0.5}, "segments": {"a": 0.5, "b": 0.5}},
+    {"margin": 9, "change": 20, "smallest_path": 0.2, "smallest_f2": 0.05, "population": 900},
+    {"overlap": 0.5, "correlation": 0.6, "answers": 120, "strata": {"North": {"size": 900}, "South": {"size": 300}}},
+    {"budget": 900, "fixed_cost": 100, "interview_cost": 10, "unit_cost": 5, "cluster_size": 4, "rho": 0.05}])
+def test_the_page_and_the_draw_ask_for_the_same(project: Path, plan: Any) -> None:
+    """The first notebook reckons in sight of the reader, ``tcs draw`` by itself."""
+    from types import SimpleNamespace
+
+    from tcslib.sampling.aims import approached
+    from tcslib.study.load import load
+
+    restate(project, plan=plan, draw=None)
+    study = load("params/acme/2026Q3.yaml", before_field=True)
+    cells = json.loads((ROOT / "notebooks/1_sampling_plan.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code" and not c["metadata"].get("tags")]
+    names: dict[str, Any] = {"tcs": importlib.import_module("tcslib"), "study": study, "plan": study.params.plan,
+                             "stage": SimpleNamespace(show=lambda *given: None, customers=lambda: None)}
+    exec("from tcslib.sampling import allocation, pls_size, size\n" + "\n".join(code), names)
+    assert approached(study.params.plan, study.model, names["customers"]) == names["approach"]
 
 
 @pytest.mark.parametrize(("sections", "said"), [
@@ -566,6 +602,26 @@ def test_changes_are_counted_from_the_wave_before(project: Path) -> None:
         found = state(study, earlier)
         assert found.changes is not None and (found.since, found.changes["added"].sum()) == (since, joined)
     assert state(study, {}).changes is None and state(study, {"fieldwork": {"start": "spring"}}).changes is None
+
+
+def test_the_log_is_told_without_naming_anybody(project: Path) -> None:
+    """Entries of one day and reason are one; a reason with a customer's name or id in it is left out."""
+    from tcslib.run.customers import state
+    from tcslib.study.load import load
+
+    ids = customers()["customer"]
+    (project / "data/raw/acme/customers-log.csv").write_text(
+        "date,who,what,id,why\n" + "".join(f"{day},Li,{what},{ids[k]},{why}\n" for k, (day, what, why) in enumerate([
+            ("2026-04-01", "added", "too early"), ("2026-05-02", "added", "spring"), ("2026-05-02", "added", "spring"),
+            ("2026-05-02", "contacted", "wave"), ("2026-06-01", "retired", "FIRM-017 closed"),
+            ("2026-06-02", "retired", f"same as {ids[9]}"), ("2026-06-03", "retired", "ask li@acme.cn")])),
+        encoding="utf-8")
+    study = load("params/acme/2026Q3.yaml", before_field=True)
+    log = state(study, {"fieldwork": {"start": "2026-05-01"}}).log
+    assert log.to_numpy().tolist() == [
+        ["2026-05-02", "added", "spring", 2], ["2026-06-01", "retired", "", 1], ["2026-06-02", "retired", "", 1],
+        ["2026-06-03", "retired", "ask [e-mail]", 1]]
+    assert state(study, {}).log.empty
 
 
 def test_show_and_schema_know_the_sections(project: Path) -> None:

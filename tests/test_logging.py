@@ -178,7 +178,8 @@ def test_a_change_has_the_covariance_of_overlapping_samples(n, share) -> None:
     variance = [(1 - k / 40) / k * (o ** 2).sum() / (k - 1) for k, o in zip(n, own, strict=True)]
     r = (1 - n[0] * n[1] / (40 * m)) / np.sqrt((1 - n[0] / 40) * (1 - n[1] / 40))
     r = float(np.clip(r, -1, 1))
-    covariance = r * np.sqrt((1 - n[0] / 40) * (1 - n[1] / 40)) * (own[0] * own[1]).sum() / (n[0] * n[1]) * m / max(m - 1, 1)
+    opened = np.sqrt((1 - n[0] / 40) * (1 - n[1] / 40))
+    covariance = r * opened * (own[0] * own[1]).sum() / (n[0] * n[1]) * m / max(m - 1, 1)
     expected = np.sqrt(sum(variance) - 2 * covariance)
     found = change_se(*(responses_of("", c, f, size) for c, f in zip(came, (before, after), strict=True)))
     assert found == pytest.approx(expected, rel=NEAR + 0.05)

@@ -542,6 +542,7 @@ COMPUTED = {
                 "non_contact", "refusal", "other"],
     "field.{}": ["early", "late"], "field.order_{}": ["day", "attempt"],
     **{form: ["weeks", "days"] for form in ("figure.{}.title", "figure.{}.sub", "figure.{}.alt")},
+    "customers.{}": ["added", "retired"], "policy.title_{}": ["most", "none", "same"],
     "customers.unheard.{}": ["listed", "drawable", "drawn"], "customers.twice_by.{}": ["id", "name", "phone", "email"],
     "sheet.{}": ["main", "reserve"], "sheet.how.{}": ["order", "attempts", "final", "reserve", "private"],
     "outcome.{}": [code.replace(".", "_") for code in OUTCOMES]}

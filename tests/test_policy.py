@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,12 @@ from tcslib.errors import InputRefused
 from tcslib.index.policy import PolicyScores, policy_scores, voices
 from tcslib.index.scoring import index
 from tcslib.inference.replicates import replicate
+from tcslib.report.context import Context
+from tcslib.report.records import Table, View
+from tcslib.report.views.policy import policy
 from tcslib.structure.fit import pls
 from tcslib.structure.pls import PlsSettings
+from tcslib.study.load import load
 from tcslib.study.models import Construct, Model
 from tcslib.study.sections.policy import PolicyRule
 from tcslib.survey.responses import Responses
@@ -106,3 +112,55 @@ def test_rules_multiply_and_faults_are_named() -> None:
         voices([PolicyRule(column="class", weights={"a": 1})], background, ["Price"])
     with pytest.raises(InputRefused, match='the policy weight 0 on "Price"'):
         voices([PolicyRule(column="class", weights={"a": 0, "b": 0})], background, ["Price"])
+
+
+# ---------------------------------------------------------------- how they are shown
+
+
+def shown(make_study: Callable[..., Path], found: PolicyScores) -> View:
+    study = load(make_study("x", json.dumps({
+        "client": "acme", "wave": "2026Q3", "data": {"file": "data/raw/acme/answers.csv"}, "model": {
+            "constructs": {"Price": ["P1", "P2"], "Service": ["S1", "S2"]}, "paths": [["Price", "Service"]],
+            "target": "Service"}, "compare": {"segments": ["role"]}, "categories": {
+        "role": {"label": "Role", "values": {"buyer": "Buyers", "user": "Users"}}}})))
+    return policy(Context(study), found)
+
+
+def matrix(view: View) -> Table:
+    return next(t for t in view.shown if isinstance(t, Table) and t.name == "policy_role")
+
+
+def test_the_matrix_says_where_the_policy_changes_nothing(respond: Respond, make_study: Callable[..., Path]) -> None:
+    """One rule, by role: within a role all voices are alike, so a cell holds one number; among all there are two."""
+    rule = PolicyRule(column="role", weights={"user": 2.0, "buyer": 1.0})
+    found = scored(answered(respond), rule, count=50)
+    table, of = matrix(shown(make_study, found)), found.table().set_index(["group", "construct"])
+    assert table.title == "Role: within a group the policy weights change nothing"
+    assert [c.head for c in table.columns] == ["Construct", "All", "Users", "Buyers"]          # as the rule has them
+    assert [c.cells[0] for c in table.columns] == ["Answers", "200", "150", "50"]
+    assert table.columns[2].cells[1] == f"{of.loc[('user', 'Price'), 'plain']:.1f}"
+    assert table.columns[1].cells[1] == " / ".join(f"{of.loc[('', 'Price'), k]:.1f}" for k in ("plain", "policy"))
+
+
+def test_small_classes_are_hidden_in_the_matrix_too(respond: Respond, make_study: Callable[..., Path]) -> None:
+    """Three in a class of the two there are: neither is shown, nor do results tell them."""
+    responses = answered(respond)
+    responses.background["role"] = ["buyer"] * 3 + ["user"] * 197
+    rule = PolicyRule(column="role", weights={"buyer": 3.0, "user": 1.0})
+    view = shown(make_study, scored(responses, rule, count=50))
+    table = matrix(view)
+    assert all(cell == "hidden" for column in table.columns[2:] for cell in column.cells)
+    assert table.data.filter(regex="buyer|user").isna().all(axis=None) and "Groups under 5" in table.settings
+    assert all(np.isnan(row["plain"]) for row in view.numbers["policy"]["groups"])
+    assert all(np.isfinite(row["plain"]) for row in view.numbers["policy"]["constructs"])
+
+
+def test_groups_of_one_name_bear_their_column(respond: Respond, make_study: Callable[..., Path]) -> None:
+    responses = answered(respond)
+    responses.background["site"] = ["Users", "other"] * 100
+    rules = [PolicyRule(column="role", weights={"buyer": 3.0, "user": 1.0}),
+             PolicyRule(column="site", weights={"Users": 1.0, "other": 2.0})]
+    view = shown(make_study, scored(responses, *rules, count=50))
+    stated = next(t for t in view.shown if isinstance(t, Table) and t.name == "policy_weights")
+    assert stated.columns[0].cells == ["Role: Buyers", "Role: Users", "Site: Users", "Site: other"]
+    assert stated.title == "Policy weights from 1.00 to 3.00"

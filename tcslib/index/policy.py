@@ -24,7 +24,8 @@ class PolicyScores:
     """0–100 scores of k constructs among everybody and in each of g groups, without and with policy weights.
 
     ``inference`` holds (1 + g, k) ``plain``, ``policy`` and ``difference``, everybody first. ``groups`` are pairs of a
-    column and a category of it, ``n`` (1 + g, k) respondents who answered any of the construct's items.
+    column and a category of it, in the order of the rules; ``n`` (1 + g, k) respondents who answered any of the
+    construct's items.
     """
 
     index: Index
@@ -90,7 +91,8 @@ def policy_scores(index: Index, rules: Sequence[PolicyRule], where: str = "study
     used = used[np.argsort(fit.replicates.design.ids[used], kind="stable")]          # as infer_rows orders its rows
     background = responses.background.iloc[used]
     voice = voices(rules, background, model.names, where)
-    groups = [(rule.column, str(value)) for rule in rules for value in sorted(background[rule.column].unique())]
+    groups = [(rule.column, value) for rule in rules for value in rule.categories
+              if (background[rule.column] == value).any()]
     everybody = np.ones(len(used), dtype=bool)
     inside = np.vstack([everybody, *(background[c].to_numpy().astype(str) == v for c, v in groups)])
     construct_of = np.repeat(np.arange(len(model.blocks)), [len(block) for block in model.blocks])

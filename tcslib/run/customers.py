@@ -12,6 +12,7 @@ import pandas as pd
 
 from tcslib.errors import InputRefused, refuse_all
 from tcslib.fieldwork.listfile import lacking, list_source, of_frame
+from tcslib.fieldwork.masking import mask
 from tcslib.fieldwork.reading import READERS
 from tcslib.fieldwork.source import Source, quoted, sha256
 from tcslib.fieldwork.source import listed as listed_names
@@ -192,4 +193,12 @@ def state(study: Study, earlier: Mapping[str, Any]) -> FrameState:
         table, customers.coverage(frame.totals, as_of(study)), customers.changes(since) if since else None,
         as_of(study), since, record is not None,
         record is not None and record["made_of"]["frame"] != {frame.file: sha256(study.root / frame.file)},
-        {by: int((twice["by"] == by).sum()) for by in dict.fromkeys(twice["by"])}, bool(frame.kind))
+        {by: int((twice["by"] == by).sum()) for by in dict.fromkeys(twice["by"])}, bool(frame.kind),
+        _entries(customers, since))
+
+
+def _entries(customers: CustomerList, since: str) -> pd.DataFrame:
+    """The log's entries for a reader: a reason that names a customer is left out, addresses and numbers are masked."""
+    out = customers.entries(since) if since else customers.entries("").iloc[:0]
+    out["why"] = mask(out["why"].mask(customers.named_in(out["why"]), "")).texts
+    return out

@@ -18,10 +18,11 @@ from tcslib.run.fieldsheet import write_field_sheet
 from tcslib.run.manifest import changed_keys, draws, hash_of
 from tcslib.run.runs import aligned
 from tcslib.run.store import aside, plain, read_json, write_json
+from tcslib.sampling.aims import approached, costs, limits
 from tcslib.sampling.allocation import allocate
 from tcslib.sampling.coverage import by_class, unheard
 from tcslib.sampling.selection import ALL, Draw, Step, draw
-from tcslib.sampling.size import size_for_change, size_for_mean
+from tcslib.sampling.size import ceiling
 from tcslib.study.load import Study
 from tcslib.study.sections.frame import DrawParams, StageParams, StratumDraw, by_name
 
@@ -161,8 +162,12 @@ def _spread(study: Study, n: int, sizes: Mapping[str, int], where: str) -> dict[
                            "both, or give draw.n by stratum.", f"{study.path}: {where}")
     of = [plan.strata[name].size if known else sizes[name] for name in names]
     sds = [plan.strata[name].sd or plan.sd for name in names] if known else None
+    each = [costs(plan)[name] for name in names] if known else None
+    how = dict(limits(plan))
+    if plan.minimum:          # of answers; these are customers to approach
+        how["minimum"] = ceiling(plan.minimum / (plan.response * plan.eligible))
     try:
-        return dict(zip(names, allocate(n, of, plan.allocation, sds).tolist(), strict=True))
+        return dict(zip(names, allocate(n, of, plan.allocation, sds, costs=each, **how).tolist(), strict=True))
     except InputRefused as error:
         least = min(names, key=lambda name: sizes[name])
         raise InputRefused(f'{error.message} The smallest on the list is "{least}", with {sizes[least]:,}.',
@@ -170,16 +175,13 @@ def _spread(study: Study, n: int, sizes: Mapping[str, int], where: str) -> dict[
 
 
 def _planned(study: Study, sizes: Mapping[str, int]) -> dict[str, int]:
-    """How many customers the plan approaches, by stratum: as stated, else what precision and change ask for."""
+    """How many customers the plan approaches, by stratum: as stated, else what its aims ask for."""
     plan = study.params.plan
     if not study.params.plan.model_fields_set:
         raise InputRefused("is missing, and there is no plan to take it from. Say how many to draw.",
                            f"{study.path}: draw.n")
     customers = sum(s.size for s in plan.strata.values()) or plan.population or sum(sizes.values())
-    shared: dict[str, float] = {"deff": plan.deff, "population": customers * plan.eligible,
-                                "response": plan.response * plan.eligible}
-    n = plan.drawn or max(size_for_mean(plan.margin, plan.sd, **shared).approach,
-                          size_for_change(plan.change, plan.sd, power=plan.power, **shared).approach)
+    n = approached(plan, study.model, customers)
     return _spread(study, n, sizes, "plan") if set(sizes) != {ALL} else {ALL: n}
 
 

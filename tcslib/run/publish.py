@@ -124,7 +124,8 @@ def _page(study: Study, notebooks: list[Path], found: Mapping[str, Any], made_of
          comma.join([f"{study.params.client}-{study.params.wave}-{found['version']}", found["id"]])),
         (words("provenance.data"), words.series(comma.join([file, f"sha256 {data}"])
                                                 for file, data in made_of["data"].items())),
-        *((words("customers.provenance"), comma.join([name, f"sha256 {sha}"]))
+        *((words("customers.provenance_draw" if name.endswith("draw.json") else "customers.provenance"),
+           comma.join([name, f"sha256 {sha}"]))
           for name, sha in made_of.get("frame", {}).items()),
         *([(words("provenance.waves"), words.series(
             comma.join([f"{study.params.client}-{wave}", run]) for wave, run in made_of["waves"].items()))]

@@ -28,6 +28,8 @@ class FrameState:
         As ``CustomerList.changes`` gives it, of the days after ``since``; None where no day is known.
     drawn
         Whether a sample was drawn; ``stale``: whether the list's file has changed after that.
+    log
+        As ``CustomerList.entries`` gives it, of the same days; a reason that names a customer is left out.
     duplicates
         Groups of customers that may be one, by id, name, phone or email.
     classed
@@ -43,6 +45,7 @@ class FrameState:
     stale: bool
     duplicates: Mapping[str, int]
     classed: bool
+    log: pd.DataFrame
 
     def table(self) -> pd.DataFrame:
         """Customers of each class: class, listed, resting, drawable, drawn."""

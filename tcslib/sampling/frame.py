@@ -15,6 +15,7 @@ from tcslib.sampling.walking import few
 LOG = ("date", "who", "what", "id", "why")
 _DATE = r"(?P<y>[0-9]{4})[-/.年](?P<m>[0-9]{1,2})[-/.月](?P<d>[0-9]{1,2})"
 _YEAR = np.timedelta64(365, "D")
+_LEAST = 4          # bytes of a name that is looked for in a text: two Chinese characters, four Latin letters
 
 
 @dataclass(frozen=True)
@@ -233,10 +234,25 @@ class CustomerList:
 
     def changes(self, since: str) -> pd.DataFrame:
         """Customers added and retired after that day, by class: class, added, retired."""
-        log = self.log[(self.log["date"] > since) & self.log["what"].isin(["added", "retired"])]
+        log = self._changed(since)
         kind = log["id"].map(pd.Series(self.kinds(), index=self.ids).groupby(level=0).first()).fillna("")
         out = pd.crosstab(kind.to_numpy(), log["what"].to_numpy()).reindex(columns=["added", "retired"], fill_value=0)
         return out.rename_axis(None, axis=1).rename_axis("class").reset_index()
+
+    def entries(self, since: str) -> pd.DataFrame:
+        """What the log tells of the days after that one: date, what (added or retired), why, count of customers."""
+        told = self._changed(since).groupby(["date", "what", "why"], sort=True).size()
+        return told.rename("count").reset_index()
+
+    def _changed(self, since: str) -> pd.DataFrame:
+        return self.log[(self.log["date"] > since) & self.log["what"].isin(["added", "retired"])]
+
+    def named_in(self, texts: Sequence[str]) -> np.ndarray:
+        """(n,) whether a text names a customer by id, name, phone or e-mail, however it is written."""
+        columns = [self.columns.id, *self.columns.same.values()]
+        cells = {_letters(cell) for column in columns for cell in self.rows[column].fillna("").astype("str").unique()}
+        known = [cell for cell in cells if len(cell.encode()) >= _LEAST]
+        return np.array([any(cell in _letters(text) for cell in known) for text in texts], dtype=bool)
 
 
 def _letters(text: str) -> str:

@@ -113,7 +113,7 @@ def load(path: str | Path, language: str = "", before_field: bool = False) -> St
     language
         Of the report, instead of the one the files state.
     before_field
-        The answers are still to come: their file need not be there.
+        The answers are still to come: neither their file nor those of the fieldwork need be there.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def load(path: str | Path, language: str = "", before_field: bool = False) -> St
     at = {dotted(address): address for address in lines}
 
     def refuse(address: str, message: str) -> None:
-        if before_field and address == "data.file":
+        if before_field and address in {"data.file", "fieldwork.contacts.file", "fieldwork.drawn.file"}:
             return
         # what follows from a faulty section would be said of its remains
         if address.split(".")[0] not in unsound:

@@ -27,6 +27,7 @@ from tcslib.report.records import MIME
 from tcslib.report.wording import Words
 
 HERE = Path(__file__).parent
+_DAY = re.compile(r"\d{4}(?:-\d\d-\d\d|年\d{1,2}月\d{1,2}日)")
 WIDE_TABLE, PHONE = 6, 328          # a table of so many columns, or of more pixels, scrolls sideways on a phone
 
 _KINDS = {"table": {"title", "sub", "columns", "rows", "settings", "folded"},
@@ -168,8 +169,8 @@ def formula(latex: str, block: bool) -> Markup:
 
 
 def brief(cell: str) -> bool:
-    """Whether it is Chinese and too short to be parted; elsewhere lines break between words anyway."""
-    return len(cell) <= 8 and max(cell, default="") >= "\u4e00"
+    """Whether it is a day, or Chinese and too short to be parted; elsewhere lines break between words anyway."""
+    return bool(_DAY.fullmatch(cell)) or (len(cell) <= 8 and max(cell, default="") >= "\u4e00")
 
 
 def least_width(table: Mapping[str, Any]) -> float:

@@ -12,6 +12,8 @@ from tcslib.report.records import Column, Finding, Table, View
 from tcslib.report.wording import Words
 from tcslib.sampling.coverage import FrameState, unheard
 
+_MANY = 12          # entries of the log; more are folded
+
 
 def frame(context: Context, state: FrameState | None) -> View:
     """The list by class, its coverage, its changes since the wave before, and who will not be heard; or nothing."""
@@ -33,10 +35,13 @@ def frame(context: Context, state: FrameState | None) -> View:
         shown.append(_coverage(context, state.coverage))
     if state.changes is not None:
         shown.append(_changes(context, state))
+    if len(state.log):
+        shown.append(_log(context, state))
     shown += [Finding(text, "caution") for text in _cautions(context, state)]
     numbers = {"day": state.day, "classes": state.classes.to_dict("records"), "drawn": state.drawn,
                "coverage": state.coverage.to_dict("records"), "duplicates": dict(state.duplicates),
-               "since": state.since, "changes": [] if state.changes is None else state.changes.to_dict("records")}
+               "since": state.since, "changes": [] if state.changes is None else state.changes.to_dict("records"),
+               "log": state.log.to_dict("records")}
     return View([s for s in shown if not isinstance(s, Table) or len(s.data)], {"frame": numbers})
 
 
@@ -67,7 +72,8 @@ def _classes(context: Context, state: FrameState, said: dict[str, str]) -> Table
     else:
         title = words("customers.classes_title_open", drawable=said["drawable"])
     return _table(context, "customer_list", data, title, words("customers.classes_sub"), columns,
-                  words("customers.day", day=_day(words, state.day)) if state.day else "",
+                  words("customers.day" if _rests(context) else "customers.day_listed",
+                        day=_day(words, state.day)) if state.day else "",
                   _range(context), words("customers.stale") if state.stale else "")
 
 
@@ -80,12 +86,22 @@ def _coverage(context: Context, data: pd.DataFrame) -> Table:
                Column(words("customers.total"), [words.number(v, 0) for v in data["total"]]),
                Column(words("customers.share"), shares),
                Column(words("customers.gap"), [words.number(v if v > 0 else 0 * v, 0) for v in data["gap"]])]
+    listed, total = data["listed"].sum(), data["total"].sum(skipna=False)
     if data["column"].nunique() > 1:
         columns.insert(0, Column(words("customers.column"), [_heading(context, c) for c in data["column"]], "left"))
+    sub = words("customers.coverage_sub")
+    if data["column"].nunique() == 1 and total == total:
+        sub = words("customers.coverage_sub_all", listed=words.number(listed, 0), total=words.number(total, 0),
+                    share=words.share(listed / total))
     return _table(context, "coverage", data, words(
         "customers.coverage_title", category=_categories(context, data.loc[[least.name]])[0],
-        share=words.share(least["share"])), words("customers.coverage_sub"), columns,
-        words("customers.coverage_settings"))
+        share=words.share(least["share"])), sub, columns, words("customers.coverage_settings"))
+
+
+def _rests(context: Context) -> bool:
+    """Whether the study lets customers rest."""
+    stated = context.study.params.frame
+    return stated is not None and bool(stated.rest_days or stated.max_per_year)
 
 
 def _kind(context: Context) -> str:
@@ -133,12 +149,27 @@ def _changes(context: Context, state: FrameState) -> Table | Finding:
     total = {key: words.number(data[key].sum(), 0) for key in ("added", "retired")}
     if not state.classed:
         return Finding(words("customers.changes_plain", since=_day(words, state.since), **total))
+    place = {name: at for at, name in enumerate(state.classes["class"])}          # as the tables above have them
+    data = data.sort_values("class", key=lambda names: names.map(lambda name: place.get(name, len(place))),
+                            kind="stable", ignore_index=True)
     columns = [Column(words("customers.class"), class_names(context, data["class"].tolist()), "left"),
                Column(words("customers.added"), [words.number(v, 0) for v in data["added"]]),
                Column(words("customers.retired"), [words.number(v, 0) for v in data["retired"]])]
     title = words("customers.changes_title", **total)
     sub = words("customers.changes_sub", since=_day(words, state.since))
     return _table(context, "list_changes", data, title, sub, columns)
+
+
+def _log(context: Context, state: FrameState) -> Table:
+    """The log as it was written, customers of one day and reason counted together."""
+    words, data = context.words, state.log
+    columns = [Column(words("customers.date"), [_day(words, day) for day in data["date"]], "left"),
+               Column(words("customers.what"), [words(f"customers.{what}") for what in data["what"]], "left"),
+               Column(words("customers.count"), [words.number(v, 0) for v in data["count"]]),
+               Column(words("customers.why"), data["why"].tolist(), "left")]
+    title = words("customers.log_title", since=_day(words, state.since), entries=words.number(len(data), 0))
+    return Table("list_log", title, words("customers.log_sub"), columns, words("customers.log_settings"),
+                 len(data) > _MANY, data)
 
 
 def _cautions(context: Context, state: FrameState) -> list[str]:

@@ -18,3 +18,8 @@ class PolicyRule(Section):
     column: Name = Field(description="column of customer classes or roles")
     weights: dict[Name, Voice] = Field({}, description="weight of each category, for every construct not named below")
     aspects: dict[Name, dict[Name, Voice]] = Field({}, description="by construct, where categories count otherwise")
+
+    @property
+    def categories(self) -> list[str]:
+        """Every category a weight is stated for, in the order of the study."""
+        return list(dict.fromkeys([*self.weights, *(name for of in self.aspects.values() for name in of)]))
