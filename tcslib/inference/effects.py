@@ -43,5 +43,6 @@ def design_effects(responses: Responses, model: Model) -> pd.DataFrame:
     weights = sample.weights[back]
     used = responses.domain[:, None] & ~frame.isna().to_numpy()
     weighting = np.array([kish(weights[rows])[0] for rows in used.T])
-    return pd.DataFrame({"construct": model.names, "n": found.n, "n_eff": found.n / found.deff, "deff": found.deff,
-                         "weighting": weighting, "clustering": found.deff / weighting})
+    deff = np.where(found.deff > 0, found.deff, np.nan)          # 0: everybody answered, nothing varies
+    return pd.DataFrame({"construct": model.names, "n": found.n, "n_eff": found.n / deff, "deff": deff,
+                         "weighting": weighting, "clustering": deff / weighting})
