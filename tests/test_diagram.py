@@ -303,7 +303,8 @@ def test_the_same_model_gives_the_same_picture() -> None:
 def test_the_view_says_what_is_strong_and_what_is_not_clear(twin: Responses, ecsi: Model,
                                                             monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = pls(twin, ecsi, replicates=replicate(twin, 64))
-    study = SimpleNamespace(params=SimpleNamespace(language="en"), label=lambda name: ecsi[name].label["en"])
+    params = SimpleNamespace(language="en", sample="probability")
+    study = SimpleNamespace(params=params, label=lambda name: ecsi[name].label["en"])
     context: Any = Context(study)                                                               # type: ignore[arg-type]
     paths = paths_of(ecsi, ECSI)
     for table, title in ((paths, "Perceived quality is the main road to Satisfaction; 3 links are not clear"),

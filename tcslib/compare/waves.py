@@ -137,7 +137,7 @@ def change_df(before: Inference, now: Inference) -> int:
     a, b = before.replicates, now.replicates
     if not isinstance(a, Linked) or not isinstance(b, Linked):
         return min(before.df, now.df)
-    units = np.union1d(a.at, b.at)
+    units = np.union1d(a.at[a.design.answered], b.at[b.design.answered])
     return int(len(units) - len(np.unique(a.union.unit_stratum[units])))
 
 

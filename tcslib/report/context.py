@@ -171,7 +171,8 @@ class Context:
             out.append(self.words(f"settings.interval.{rule}", kind=self.words(
                 f"settings.kind.{found.replicates.kind}"), count=self.words.number(found.replicates.count, 0),
                 seed=found.replicates.seed, df=found.df))
-            if self.census and not self.complete and not found.replicates.design.open_share.all():
+            corrected = found.replicates.kind in ("preston", "jackknife")
+            if self.census and corrected and not self.complete and not found.replicates.design.open_share.all():
                 out.append(self.words("settings.exact"))
         return self.words.clauses(out)
 

@@ -55,7 +55,8 @@ def summary(context: Context, results: Mapping[str, Any]) -> dict[str, Any]:
 
 def _told(context: Context, design: Mapping[str, Any]) -> Context:
     """The context of a census everybody answered, where standard errors know of it."""
-    known = context.census and context.study.params.replicates.method in ("preston", "jackknife")
+    stated = context.study.params
+    known = context.census and stated.replicates.method in ("preston", "jackknife") and not stated.design.stages
     return replace(context, complete=known and design.get("frame") is not None and design["heard"] == design["frame"])
 
 

@@ -39,12 +39,13 @@ def response(context: Context, found: Outcome | None, cases: Cases) -> View:
     if found is None:
         return View(shown, {"response": numbers} if numbers else {})
     rated = sample != "opt_in"
+    told = not context.census or found.interviews < found.drawn          # nobody was lost on the way
     if rated:
         shown += [Finding(text) for text in _sentences(context, found)]
-        shown.append(_flow(context, found))
+        shown += [_flow(context, found)] * told
     elif invited is None:
         shown.append(Finding(words("field.opt_in")))
-    shown.append(_dispositions(context, found))
+    shown += [_dispositions(context, found)] * told
     if len(cases.modes):
         columns = [context.column("mode", cases.modes["mode"]), *context.columns(cases.modes, "count", "attempts",
                                                                                  "interviews")]
@@ -52,7 +53,7 @@ def response(context: Context, found: Outcome | None, cases: Cases) -> View:
         shown.append(context.table("modes", cases.modes, columns, words("settings.modes"), {"mean": mean}))
     numbers |= {"counts": dict(found.counts)}
     if rated:
-        shown += [_rates(context, found), *(_by(context, found, column) for column in found.groups)]
+        shown += [_rates(context, found), *(_by(context, found, column) for column in found.groups)] if told else []
         numbers |= {**found.rates, "e": found.e, "e_from": found.e_from, "groups": [
             {"column": column, "group": group, "drawn": each.drawn, "interviews": each.interviews, **each.rates}
             for column, groups in found.groups.items() for (group, each), small in
