@@ -121,6 +121,11 @@ REFUSED: list[tuple[dict[str, Any], Change | None, int, str]] = [
     (calibrated({"bill": {"mean": 50, "total": 9}}), None, 2, "mean and total: for a column of numbers"),
     (calibrated({"bill": {"10": 0.5, "45.36": 0.5}}), setting("bill", 10, [0]), 2, "categories without a target"),
     (calibrated({"bill": {"mean": 120}}), None, 1, "the method linear turns 1"),
+    ({"weighting": {"rake": {"gender": {"F ": 0.5, "m": 0.5}}}}, None, 2,
+     '"F " has a target and no respondents, and "f" respondents and no target'),
+    ({"weighting": {"rake": {"gender": {"f": 0.5, "m": 0.5}}, "post_stratify": [
+        {"by": ["gender"], "targets": {"f": 300, "m": 700}}]}}, None, 2,
+     '"f" is 50.0% here and 30.0% in weighting.post_stratify.1.targets'),
     # met in the sample, and not in every replicate
     ({"weighting": {"rake": {"gender": {"f": 0.52, "m": 0.48}}, "missing": "keep"}}, setting("gender", "", [1, 2]), 1,
      "weighting: it cannot be met in"),

@@ -56,7 +56,24 @@ def check_weighting(params: WeightingParams, refuse: Refuse) -> None:
             refuse(at, f"the counts sum to {total:,.6g}, those of {counted[0]} to {counted[1]:,.6g}: "
                        f"{abs(total - counted[1]):,.6g} ({abs(total / counted[1] - 1):.1%}) "
                        f"{'more' if total > counted[1] else 'less'}. Give all margins one population, or shares.")
+    _check_same(params, refuse)
     _check_options(params, refuse)
+
+
+def _check_same(params: WeightingParams, refuse: Refuse) -> None:
+    """One column's targets in two steps must be the same: the later step would undo the earlier one."""
+    sets = [(f"weighting.post_stratify.{k}.targets", each.by[0], each.targets) for k, each in
+            enumerate(params.post_stratify, 1) if len(each.by) == 1]
+    sets += [(f"weighting.rake.{column}", column, targets) for column, targets in params.rake.items()]
+    sets += [(f"weighting.calibrate.totals.{column}", column, targets) for column, targets in
+             (params.calibrate.totals if params.calibrate else {}).items() if not {"mean", "total"} & set(targets)]
+    first: dict[str, tuple[str, dict[str, float]]] = {}
+    for at, column, targets in sets:
+        shares = {name: value / (sum(targets.values()) or 1) for name, value in targets.items()}
+        before, known = first.setdefault(column, (at, shares))
+        if off := [name for name in shares if abs(shares[name] - known.get(name, 0)) > 1e-4]:
+            refuse(at, f'"{clipped(off[0])}" is {shares[off[0]]:.1%} here and {known.get(off[0], 0):.1%} in {before}. '
+                       "Give one column one set of targets.")
 
 
 def _margins(params: WeightingParams) -> Iterator[tuple[str, dict[str, float]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -107,7 +108,13 @@ class Coder:
         weights = np.bincount(codes[self.responded], self.base[self.responded], len(names))
         present = {name: number for number, name in enumerate(names) if counts[number]}
         total, kept = sum(targets.values()), dict(targets)
+        others = {_plain(name): name for name in present if name and name not in targets}
+        spelt = {name: others[_plain(name)] for name in targets if name not in present and _plain(name) in others}
+        faults += [f'"{name}" has a target and no respondents, and "{other}" respondents and no target. Write both '
+                   "alike." for name, other in spelt.items()]
         for category, target in targets.items():
+            if category in spelt:
+                continue
             share = f"{target / total:.1%} of the population"
             if category not in present and plan.empty == "drop":
                 self.allowed.append(("empty", column, category, 0, target / total))
@@ -118,14 +125,14 @@ class Coder:
             elif not weights[present[category]] > 0:
                 faults.append(f'"{category}" has a target and its respondents have the weight 0. Merge it, drop '
                               "the target, or correct the weights.")
-        others = [name for name in present if name and name not in targets]
-        if len(others) > MOST_NAMED:          # a column of numbers, or of ids
-            said = self._said(self.responded & np.isin(codes, [present[name] for name in others]))
-            faults.append(f'{column} holds {len(others):,} categories without a target ("{others[0]}", "{others[1]}", '
-                          f'"{others[2]}", …), for {said}. Name a column of few categories, or recode it.')
-        for category, number in present.items():
-            if category in targets or (category and len(others) > MOST_NAMED):
-                continue
+        left = [name for name in present if name not in targets and name not in spelt.values()]
+        if len(left) > MOST_NAMED:          # a column of numbers, or of ids
+            said = self._said(self.responded & np.isin(codes, [present[name] for name in left]))
+            faults.append(f'{column} holds {len(left):,} categories without a target ("{left[0]}", "{left[1]}", '
+                          f'"{left[2]}", …), for {said}. Name a column of few categories, or recode it.')
+            left = []
+        for category in left:
+            number = present[category]
             if not category and plan.missing == "keep":
                 share = weights[number] / weights.sum()
                 self.allowed.append(("missing", column, "", int(counts[number]), share))
@@ -186,3 +193,8 @@ def _sorted(codes: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]
     used = np.bincount(codes, minlength=len(names)) > 0
     order = {name: number for number, name in enumerate(sorted({n for n, u in zip(names, used, strict=True) if u}))}
     return np.array([order.get(name, 0) for name in names], dtype=np.int64)[codes], list(order)
+
+
+def _plain(name: str) -> str:
+    """A category as it may have been meant: without case, blanks, full-width letters and a number's decimals."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split()).removesuffix(".0")
