@@ -20,7 +20,7 @@ def design_effects(responses: Responses, model: Model) -> pd.DataFrame:
     of a simple random sample of as many drawn with replacement (R survey's ``deff = "replace"``); ``weighting`` is
     Kish's ``n Σw² / (Σw)²`` among those who answered; ``clustering`` the ratio of the two: what clusters add, and
     strata, calibration and the finite population take away. ``n_eff`` is n / deff. Empty where the design does not tell
-    variances: replicate weights given without strata and clusters, too few sampling units.
+    variances (replicate weights given without strata and clusters, too few sampling units) or there are none.
     """
     columns = ["construct", "n", "n_eff", "deff", "weighting", "clustering"]
     design = responses.design
@@ -43,6 +43,7 @@ def design_effects(responses: Responses, model: Model) -> pd.DataFrame:
     weights = sample.weights[back]
     used = responses.domain[:, None] & ~frame.isna().to_numpy()
     weighting = np.array([kish(weights[rows])[0] for rows in used.T])
-    deff = np.where(found.deff > 0, found.deff, np.nan)          # 0: everybody answered, nothing varies
-    return pd.DataFrame({"construct": model.names, "n": found.n, "n_eff": found.n / deff, "deff": deff,
-                         "weighting": weighting, "clustering": deff / weighting})
+    if not (found.deff > 0).all():          # everybody answered, nothing varies
+        return pd.DataFrame(columns=columns)
+    return pd.DataFrame({"construct": model.names, "n": found.n, "n_eff": found.n / found.deff, "deff": found.deff,
+                         "weighting": weighting, "clustering": found.deff / weighting})
