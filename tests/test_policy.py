@@ -110,6 +110,8 @@ def test_rules_multiply_and_faults_are_named() -> None:
     assert voices(rules, background, ["Price", "Service"]).tolist() == [[6, 2], [2, 2], [3, 1], [1, 1]]
     with pytest.raises(InputRefused, match=r'policy\.1: class is "b" for 2 respondents, and the policy'):
         voices([PolicyRule(column="class", weights={"a": 1})], background, ["Price"])
+    with pytest.raises(InputRefused, match='there is no column "branch"'):
+        voices([PolicyRule(column="branch", weights={"a": 1})], background, ["Price"])
     with pytest.raises(InputRefused, match='the policy weight 0 on "Price"'):
         voices([PolicyRule(column="class", weights={"a": 0, "b": 0})], background, ["Price"])
 

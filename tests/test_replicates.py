@@ -17,7 +17,7 @@ from scipy import stats
 
 from tcslib.errors import InputRefused
 from tcslib.inference.infer import Arrays, Inference, infer_rows
-from tcslib.inference.intervals import limits
+from tcslib.inference.intervals import Bounds, percentile_limits, standard_error, t_limits
 from tcslib.inference.moments import MomentSource
 from tcslib.inference.quantiles import weighted_quantile
 from tcslib.inference.replicates import Replicates, replicate
@@ -28,6 +28,13 @@ from tcslib.survey.responses import Responses
 
 Respond = Callable[..., Responses]
 Z = stats.norm.ppf(0.9995)          # two-sided 99.9%
+
+
+def limits(estimate: np.ndarray, draws: np.ndarray, df: int, how: str, bounds: Bounds = "none"
+           ) -> tuple[np.ndarray, np.ndarray]:
+    """Limits from bootstrap replicates by either rule."""
+    return percentile_limits(draws) if how == "percentile" else t_limits(estimate, standard_error(draws), df,
+                                                                         bounds=bounds)
 
 
 def band(draws: np.ndarray) -> float:

@@ -26,9 +26,9 @@ from tcslib.inference.estimates import (
     groups_of,
     missing,
     summarise,
-    t_limits,
 )
 from tcslib.inference.infer import quiet
+from tcslib.inference.intervals import t_limits
 from tcslib.inference.linearization import Sample, sample_of
 
 ShareInterval = Literal["logit", "beta", "xlogit", "asin", "mean"]

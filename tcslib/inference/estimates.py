@@ -12,6 +12,7 @@ from scipy import special, stats
 
 from tcslib.errors import InputRefused, NotEstimable
 from tcslib.inference.infer import quiet
+from tcslib.inference.intervals import t_limits
 from tcslib.inference.linearization import Sample, domain_df, gradient
 from tcslib.survey.design import Design
 from tcslib.survey.responses import Responses
@@ -119,12 +120,6 @@ class Estimates:
         n, n_eff = (np.array([one[row].min() if row.any() else 0 for row in takes]) for one in (self.n, self.n_eff))
         return Estimates(pd.DataFrame({"name": list(names)}), values, vcov, n, n_eff, df, none, none, low, high, "t",
                          held, self.stratum, self.level)
-
-
-def t_limits(estimate: np.ndarray, se: np.ndarray, df: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Limits by Student's t; not defined where df < 1."""
-    half = np.where(df > 0, special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.nan) * se
-    return estimate - half, estimate + half
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,7 +60,7 @@ class Inference:
         """Lower and upper limits; *proportion* works on the logit, *correlation* on Fisher's z, when t is used."""
         if self.interval == "percentile":
             return percentile_limits(self.draws[name], level)
-        return t_limits(self.estimate[name], self.se(name), self.df, bounds, level)
+        return t_limits(self.estimate[name], self.se(name), self.df, level, bounds)
 
     def spread(self, name: str) -> np.ndarray:
         """(many, *S) draws from the sampling distribution, for how often one statistic is ahead of another.

@@ -39,19 +39,18 @@ def _transforms(bounds: Bounds) -> tuple[Function, Function, Function]:
     return lambda x: x, np.ones_like, lambda x: x
 
 
-def t_limits(estimate: np.ndarray, se: np.ndarray, df: float, bounds: Bounds = "none",
-             level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def t_limits(estimate: np.ndarray, se: np.ndarray, df: float | np.ndarray, level: float = 0.95,
+             bounds: Bounds = "none") -> tuple[np.ndarray, np.ndarray]:
     """Limits from t on the design's degrees of freedom; undefined where there are none.
 
     A proportion's or correlation's interval is made on the transformed scale with the delta-method SE (Korn &
     Graubard 1999, section 2.5), so that it stays inside its bounds.
     """
     estimate = np.asarray(estimate, dtype=float)
-    if df < 1:
-        return np.full_like(estimate, np.nan), np.full_like(estimate, np.nan)
+    quantile = np.where(np.asarray(df) >= 1, special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.nan)
     there, slope, back = _transforms(bounds)
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = special.stdtrit(df, (1 + level) / 2) * se * slope(estimate)
+        half = quantile * se * slope(estimate)
         return back(there(estimate) - half), back(there(estimate) + half)
 
 
@@ -61,11 +60,3 @@ def percentile_limits(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarra
     clean = np.where(np.isfinite(draws) & sound, draws, np.where(sound, np.nan, 0.0))
     low, high = np.nanquantile(clean, [tail, 1 - tail], axis=0)
     return np.where(sound, low, np.nan), np.where(sound, high, np.nan)
-
-
-def limits(estimate: np.ndarray, draws: np.ndarray, df: float, how: Rule, bounds: Bounds = "none",
-           level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Limits from bootstrap replicates by either rule."""
-    if how == "percentile":
-        return percentile_limits(draws, level)
-    return t_limits(estimate, standard_error(draws), df, bounds, level)

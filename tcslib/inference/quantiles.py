@@ -16,9 +16,9 @@ from tcslib.inference.estimates import (
     cells_of,
     frame_of,
     summarise,
-    t_limits,
 )
 from tcslib.inference.infer import quiet
+from tcslib.inference.intervals import t_limits
 from tcslib.inference.linearization import Sample, domain_df, sample_of
 
 QuantileRule = Literal["math", "school", "hf7"]
