@@ -59,7 +59,7 @@ def voices(rules: Sequence[PolicyRule], background: pd.DataFrame, constructs: Se
     out, faults = np.ones((len(background), len(constructs))), []
     for number, rule in enumerate(rules, 1):
         if rule.column not in background:
-            raise InputRefused(f'there is no column "{rule.column}" in the background of respondents. Name one that is.',
+            raise InputRefused(f'there is no column "{rule.column}" in the background. Name one there is.',
                                f"{where}: policy.{number}")
         values, missing = background[rule.column].astype(str), set()
         for k, construct in enumerate(constructs):
